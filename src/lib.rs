@@ -1,0 +1,4 @@
+//! amplify
+pub mod error;
+pub mod storage;
+pub mod store;

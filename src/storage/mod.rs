@@ -1,0 +1,96 @@
+//! Bytes under one root: what the store needs of a file system or an object store, and no more.
+//!
+//! The store above speaks in paths relative to the root, with `/` between segments on every system, and knows nothing
+//! of how they are kept. A backend promises:
+//!
+//! - a file appears under its name only when it is whole ([`Storage::create`]);
+//! - [`Storage::put_if_absent`] lets one of several racing writers win, and tells the others;
+//! - [`Storage::update`] is a compare-and-swap: `change` sees the bytes that its answer replaces;
+//! - what a call answered `Ok` for is durable, where the backend was opened to be so.
+//!
+//! Calls block. A backend with a network below runs its own threads, and takes lists of directories and of ranges at
+//! once so that it can work on them concurrently.
+
+mod local;
+
+use std::fmt::Debug;
+use std::io::Write;
+use std::ops::Range;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+pub use self::local::Local;
+use crate::error::Result;
+
+/// One file of the store, as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileMeta {
+    /// Relative to the root, `/` between segments.
+    pub path: String,
+    /// In bytes.
+    pub size: u64,
+    /// When it was last written; millisecond precision or better.
+    pub modified: DateTime<Utc>,
+}
+
+/// One level of a directory: what lies right in it. Both lists are sorted by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Names (not paths) of the directories.
+    pub dirs: Vec<String>,
+    /// The files, with whole relative paths.
+    pub files: Vec<FileMeta>,
+}
+
+/// What [`Storage::put_if_absent`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutOutcome {
+    /// It was not there, and now is.
+    Created,
+    /// Something is there already; it was left alone.
+    AlreadyExists,
+}
+
+/// A file being written, invisible until [`FileWriter::finish`]. Dropping it instead leaves nothing behind.
+pub trait FileWriter: Write + Send {
+    /// Makes the file appear, whole, under its name.
+    fn finish(self: Box<Self>) -> Result<FileMeta>;
+}
+
+/// A root that holds a store. See the module's page for what a backend promises.
+pub trait Storage: Send + Sync + Debug {
+    /// Where `path` is, in full, as an error message or `amplify_files` shows it.
+    fn location(&self, path: &str) -> String;
+
+    /// Lists one level below `dir` (`""` is the root). A directory that is not there is empty.
+    fn list_dir(&self, dir: &str) -> Result<Listing>;
+
+    /// [`Storage::list_dir`] of many, in their order, concurrently where that helps.
+    fn list_dirs(&self, dirs: &[String]) -> Result<Vec<Listing>> {
+        dirs.iter().map(|dir| self.list_dir(dir)).collect()
+    }
+
+    /// A whole small file, or `None` where there is none.
+    fn read(&self, path: &str) -> Result<Option<Bytes>>;
+
+    /// Byte ranges of a file, one answer a range in their order, concurrently where that helps.
+    /// A range that ends past the file is an error.
+    fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>>;
+
+    /// Writes a small file unless one of that name is there. Parents are made as needed.
+    fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<PutOutcome>;
+
+    /// Replaces a small file by what `change` makes of its bytes (`None`: no such file); `Ok(None)` leaves it alone.
+    /// `change` is called again with the newer bytes where another process was faster.
+    fn update(&self, path: &str, change: &mut dyn FnMut(Option<&[u8]>) -> Result<Option<Vec<u8>>>) -> Result<()>;
+
+    /// Begins a file that will appear at `path` when it is finished. Parents are made as needed.
+    fn create(&self, path: &str) -> Result<Box<dyn FileWriter>>;
+
+    /// Moves a file. The target's parents are made as needed.
+    fn rename(&self, from: &str, to: &str) -> Result<()>;
+
+    /// Deletes a file; one that is not there is no error.
+    fn delete(&self, path: &str) -> Result<()>;
+}
