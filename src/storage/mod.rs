@@ -16,12 +16,14 @@ mod local;
 use std::fmt::Debug;
 use std::io::Write;
 use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 pub use self::local::Local;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// One file of the store, as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,9 @@ pub enum PutOutcome {
     AlreadyExists,
 }
 
+/// What makes the new bytes of a file from those that are there (`None`: no such file); `Ok(None)` leaves it alone.
+pub type Change<'a> = dyn FnMut(Option<&[u8]>) -> Result<Option<Vec<u8>>> + 'a;
+
 /// A file being written, invisible until [`FileWriter::finish`]. Dropping it instead leaves nothing behind.
 pub trait FileWriter: Write + Send {
     /// Makes the file appear, whole, under its name.
@@ -71,6 +76,12 @@ pub trait Storage: Send + Sync + Debug {
         dirs.iter().map(|dir| self.list_dir(dir)).collect()
     }
 
+    /// The names of the files right in `dir`, sorted: a [`Storage::list_dir`] that need not ask for sizes and times.
+    fn list_names(&self, dir: &str) -> Result<Vec<String>> {
+        let name = |file: FileMeta| file.path.rsplit('/').next().unwrap_or_default().to_owned();
+        Ok(self.list_dir(dir)?.files.into_iter().map(name).collect())
+    }
+
     /// A whole small file, or `None` where there is none.
     fn read(&self, path: &str) -> Result<Option<Bytes>>;
 
@@ -83,7 +94,7 @@ pub trait Storage: Send + Sync + Debug {
 
     /// Replaces a small file by what `change` makes of its bytes (`None`: no such file); `Ok(None)` leaves it alone.
     /// `change` is called again with the newer bytes where another process was faster.
-    fn update(&self, path: &str, change: &mut dyn FnMut(Option<&[u8]>) -> Result<Option<Vec<u8>>>) -> Result<()>;
+    fn update(&self, path: &str, change: &mut Change) -> Result<()>;
 
     /// Begins a file that will appear at `path` when it is finished. Parents are made as needed.
     fn create(&self, path: &str) -> Result<Box<dyn FileWriter>>;
@@ -93,4 +104,42 @@ pub trait Storage: Send + Sync + Debug {
 
     /// Deletes a file; one that is not there is no error.
     fn delete(&self, path: &str) -> Result<()>;
+
+    /// Deletes what writers that died left in `dir` of files whose name contains `part`. A backend whose writers
+    /// leave nothing there does nothing.
+    fn discard_unfinished(&self, _dir: &str, _part: &str) -> Result<()> {
+        Ok(())
+    }
+
+    /// Removes `dir` and the directories below it that hold no file. Where directories are not kept there is nothing
+    /// to do.
+    fn remove_empty_dirs(&self, _dir: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Opens the store at `root`: a local path, absolute or relative to the working directory, `~/…` or `file://…`.
+///
+/// # Errors
+/// `InvalidInput` for an empty root or one that holds NUL, `Unsupported` for another URL.
+pub fn open(root: &str) -> Result<Arc<dyn Storage>> {
+    if root.trim().is_empty() || root.contains('\0') {
+        return Err(Error::invalid(format!("\"{}\" cannot be the root of a store!", root.escape_debug())));
+    }
+    let path = match root.split_once("://") {
+        None => root,
+        Some(("file", path)) => path,
+        Some((scheme, _)) => {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("\"{root}\" cannot be the root of a store: {scheme}:// is not supported!"),
+            )
+            .with_hint("The root is a path of the local file system."));
+        }
+    };
+    let path = match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(below), Some(home)) => home.join(below),
+        _ => PathBuf::from(path),
+    };
+    Ok(Arc::new(Local::open(&path, true)?))
 }

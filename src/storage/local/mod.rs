@@ -1,0 +1,308 @@
+//! The local file system.
+//!
+//! What is durable when, in the order it is done (syncing is left out where the root was opened without durability):
+//!
+//! 1. the bytes go to a temporary file next to the target, hidden by a leading `.` and without the target's ending;
+//! 2. the temporary file is synced;
+//! 3. from the root down, for every directory on the way to the target that this root has not settled before, its
+//!    parent is synced, so that the way to the file survives a power cut too, whoever made it;
+//! 4. the file gets its name: by a hard link, which never replaces a file ([`Storage::create`],
+//!    [`Storage::put_if_absent`]), or by a rename, which does ([`Storage::update`]);
+//! 5. the temporary name is removed where it was linked;
+//! 6. the directory is synced.
+//!
+//! A rename syncs the target's directory, then the one the file left; a delete syncs the directory.
+//!
+//! Without hard links (FAT, some network file systems), step 4 of a new file is a check and a rename: safe because the
+//! names of data files are unique. [`Storage::put_if_absent`] then creates the file under its own name exclusively and
+//! writes it there: still one winner, but a reader may meet it half written for a moment.
+//!
+//! Temporary files are never listed. A process that is killed leaves its own behind;
+//! [`Storage::discard_unfinished`] removes them.
+//!
+//! Symbolic links inside the root are followed: they are the user's. Names that are not UTF-8 are passed over where
+//! they start with `.` or `_`; elsewhere they are an error, since what lies there would silently be missing.
+
+mod root;
+mod staged;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fs::{self, DirEntry, File, OpenOptions};
+use std::io::{self, ErrorKind as IoErrorKind, Write};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use self::root::Root;
+use self::staged::{Linked, Staged, is_temporary};
+use self::writer::LocalWriter;
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::{Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+
+/// A root on the local file system. See the module's page for what is durable when.
+#[derive(Debug)]
+pub struct Local {
+    root: Arc<Root>,
+}
+
+impl Local {
+    /// Opens the directory `root`, which need not be there: the first write makes it. With `durable`, what was
+    /// answered `Ok` survives a power cut.
+    ///
+    /// # Errors
+    /// `Io` where `root` is empty or the current directory, needed to make it absolute, is gone.
+    pub fn open(root: &Path, durable: bool) -> Result<Self> {
+        Ok(Self { root: Arc::new(Root::open(root, durable)?) })
+    }
+
+    /// Takes the advisory lock on the file `path`, which is made and stays. It is given back by dropping the answer.
+    fn lock(&self, path: &Path) -> Result<File> {
+        let open = || match OpenOptions::new().create(true).truncate(false).write(true).open(path) {
+            // Another user's lock file: a lock needs no more than to open it.
+            Err(error) if error.kind() == IoErrorKind::PermissionDenied => File::open(path).map_err(|_| error),
+            result => result,
+        };
+        let file = self.root.with_parents(path, &mut Vec::new(), open);
+        let file = file.map_err(|error| Error::io("open the lock file", path.display(), error))?;
+        loop {
+            match file.lock() {
+                Err(error) if error.kind() == IoErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io("lock", path.display(), error)),
+                Ok(()) => return Ok(file),
+            }
+        }
+    }
+}
+
+impl Storage for Local {
+    fn location(&self, path: &str) -> String {
+        self.root.location(path).display().to_string()
+    }
+
+    fn list_dir(&self, dir: &str) -> Result<Listing> {
+        let directory = self.root.dir(dir)?;
+        let failed = |error| Error::io("list", directory.display(), error);
+        let mut listing = Listing::default();
+        let entries = match fs::read_dir(&directory) {
+            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(listing),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let Some(name) = utf8_name(&entry)? else { continue };
+            let Some(metadata) = stat_file(&entry).map_err(|error| Error::io("list", entry.path().display(), error))?
+            else {
+                continue;
+            };
+            match metadata {
+                Entry::Dir => listing.dirs.push(name),
+                Entry::File(metadata) if !is_temporary(&name) => {
+                    let path = if dir.is_empty() { name } else { format!("{dir}/{name}") };
+                    listing.files.push(file_meta(path, &metadata).map_err(failed)?);
+                }
+                Entry::File(_) => {}
+            }
+        }
+        listing.dirs.sort_unstable();
+        listing.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(listing)
+    }
+
+    fn read(&self, path: &str) -> Result<Option<Bytes>> {
+        Ok(read_file(&self.root.file(path)?)?.map(Bytes::from))
+    }
+
+    fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let path = self.root.file(path)?;
+        let failed = |error| missing_or_io("read", &path, error);
+        let file = File::open(&path).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        let cut_off = |range: &Range<u64>| {
+            Error::corrupt(format!(
+                "\"{}\" is cut off: bytes {} to {} were to be read, but it has {size}!",
+                path.display(),
+                range.start,
+                range.end
+            ))
+        };
+        let read = |range: &Range<u64>| {
+            let length = range.end.checked_sub(range.start).and_then(|length| usize::try_from(length).ok());
+            let length = length.ok_or_else(|| Error::internal(format!("{range:?} is no range of bytes")))?;
+            // Checked before memory is taken: a damaged footer may ask for any length.
+            if range.end > size {
+                return Err(cut_off(range));
+            }
+            let mut bytes = vec![0; length];
+            match read_exact_at(&file, &mut bytes, range.start) {
+                Err(error) if error.kind() == IoErrorKind::UnexpectedEof => Err(cut_off(range)),
+                result => result.map_err(failed),
+            }?;
+            Ok(Bytes::from(bytes))
+        };
+        ranges.iter().map(read).collect()
+    }
+
+    fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<PutOutcome> {
+        let target = self.root.file(path)?;
+        let failed = |error| Error::io("create", target.display(), error);
+        if fs::symlink_metadata(&target).is_ok() {
+            return Ok(PutOutcome::AlreadyExists);
+        }
+        let mut staged = Staged::new(&self.root, &target);
+        staged.seal(&[bytes]).map_err(failed)?;
+        match staged.link().map_err(failed)? {
+            Linked::Created => Ok(PutOutcome::Created),
+            Linked::AlreadyExists => Ok(PutOutcome::AlreadyExists),
+            Linked::NotSupported => put_exclusively(&self.root, &target, bytes).map_err(failed),
+        }
+    }
+
+    fn update(&self, path: &str, change: &mut Change) -> Result<()> {
+        let target = self.root.file(path)?;
+        let failed = |error| Error::io("replace", target.display(), error);
+        // Asked without the lock first: what changes nothing, or is refused, needs no right to write.
+        let before = read_file(&target)?;
+        let Some(mut after) = change(before.as_deref())? else { return Ok(()) };
+        let _lock = self.lock(&target.with_extension("lock"))?;
+        let current = read_file(&target)?;
+        if current != before {
+            match change(current.as_deref())? {
+                Some(bytes) => after = bytes,
+                None => return Ok(()),
+            }
+        }
+        let mut staged = Staged::new(&self.root, &target);
+        staged.seal(&[&after]).map_err(failed)?;
+        staged.replace().map_err(failed)
+    }
+
+    fn create(&self, path: &str) -> Result<Box<dyn FileWriter>> {
+        let target = self.root.file(path)?;
+        Ok(Box::new(LocalWriter::new(path.to_owned(), Staged::new(&self.root, &target))))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let (from, to) = (self.root.file(from)?, self.root.file(to)?);
+        // Before directories are made for a file that is not there.
+        fs::symlink_metadata(&from).map_err(|error| missing_or_io("move", &from, error))?;
+        self.root
+            .with_parents(&to, &mut Vec::new(), || fs::rename(&from, &to))
+            .and_then(|()| self.root.settle(&to))
+            .and_then(|()| self.root.sync_parent(&to))
+            .and_then(|()| self.root.sync_parent(&from))
+            .map_err(|error| missing_or_io("move", &from, error))
+    }
+
+    fn delete(&self, path: &str) -> Result<()> {
+        let path = self.root.file(path)?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == IoErrorKind::NotFound => Ok(()),
+            result => result.and_then(|()| self.root.sync_parent(&path)),
+        }
+        .map_err(|error| Error::io("delete", path.display(), error))
+    }
+
+    fn discard_unfinished(&self, dir: &str, part: &str) -> Result<()> {
+        let directory = self.root.dir(dir)?;
+        let failed = |error| Error::io("clean up", directory.display(), error);
+        let entries = match fs::read_dir(&directory) {
+            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            if entry.file_name().to_str().is_some_and(|name| is_temporary(name) && name.contains(part)) {
+                match fs::remove_file(entry.path()) {
+                    Err(error) if error.kind() == IoErrorKind::NotFound => {}
+                    result => result.map_err(failed)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an entry of a directory is, links followed.
+enum Entry {
+    Dir,
+    File(fs::Metadata),
+}
+
+/// `None` for what vanished since it was listed, a link to nowhere, or neither file nor directory. Directories are told
+/// by the listing itself, so that only files cost a system call.
+fn stat_file(entry: &DirEntry) -> io::Result<Option<Entry>> {
+    let file_type = entry.file_type()?;
+    if file_type.is_dir() {
+        return Ok(Some(Entry::Dir));
+    }
+    let metadata = if file_type.is_symlink() { fs::metadata(entry.path()) } else { entry.metadata() };
+    match metadata {
+        Err(error) if error.kind() == IoErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+        Ok(metadata) if metadata.is_dir() => Ok(Some(Entry::Dir)),
+        Ok(metadata) => Ok(metadata.is_file().then_some(Entry::File(metadata))),
+    }
+}
+
+/// The entry's name, or `None` where it is hidden and not UTF-8.
+fn utf8_name(entry: &DirEntry) -> Result<Option<String>> {
+    match entry.file_name().into_string() {
+        Ok(name) => Ok(Some(name)),
+        Err(name) if matches!(name.as_encoded_bytes().first(), Some(b'.' | b'_')) => Ok(None),
+        Err(_) => Err(Error::corrupt(format!("The name of \"{}\" is not UTF-8!", entry.path().display()))
+            .with_hint("Rename it, or move it out of the store.")),
+    }
+}
+
+fn file_meta(path: String, metadata: &fs::Metadata) -> io::Result<FileMeta> {
+    Ok(FileMeta { path, size: metadata.len(), modified: metadata.modified()?.into() })
+}
+
+fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == IoErrorKind::NotFound => Ok(None),
+        result => result.map(Some).map_err(|error| Error::io("read", path.display(), error)),
+    }
+}
+
+/// `NotFound` where the file is gone, so that a reader may look for it elsewhere.
+fn missing_or_io(what: &str, path: &Path, error: io::Error) -> Error {
+    if error.kind() == IoErrorKind::NotFound {
+        return Error::new(ErrorKind::NotFound, format!("File \"{}\" is not there!", path.display()));
+    }
+    Error::io(what, path.display(), error)
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+#[cfg(not(unix))]
+fn read_exact_at(mut file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(bytes)
+}
+
+/// [`Storage::put_if_absent`] without hard links: the file is whole only after it is there.
+fn put_exclusively(root: &Root, target: &Path, bytes: &[u8]) -> io::Result<PutOutcome> {
+    let open = || OpenOptions::new().write(true).create_new(true).open(target);
+    let mut file = match root.with_parents(target, &mut Vec::new(), open) {
+        Err(error) if error.kind() == IoErrorKind::AlreadyExists => return Ok(PutOutcome::AlreadyExists),
+        file => file?,
+    };
+    let written = file.write_all(bytes).and_then(|()| root.sync_file(&file));
+    if let Err(error) = written {
+        // Nothing better can be done where this fails too.
+        let _ = fs::remove_file(target);
+        return Err(error);
+    }
+    root.settle(target)?;
+    root.sync_parent(target)?;
+    Ok(PutOutcome::Created)
+}

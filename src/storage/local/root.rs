@@ -1,0 +1,151 @@
+//! The root directory: where relative paths lead, and which directories must be synced.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+
+/// How often an operation is tried again whose directory another writer's clean-up took away under it.
+const MAX_ATTEMPTS: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct Root {
+    dir: PathBuf,
+    durable: bool,
+    /// Directories below the root whose entry in their parent is known to be on disk.
+    settled: Mutex<HashSet<PathBuf>>,
+}
+
+impl Root {
+    pub fn open(dir: &Path, durable: bool) -> Result<Self> {
+        let absolute = std::path::absolute(dir).map_err(|error| Error::io("open the root", dir.display(), error))?;
+        Ok(Self { dir: absolute, durable, settled: Mutex::default() })
+    }
+
+    /// Where `relative` leads, for messages only.
+    pub fn location(&self, relative: &str) -> PathBuf {
+        let mut path = self.dir.clone();
+        path.extend(relative.split('/').filter(|segment| !segment.is_empty()));
+        path
+    }
+
+    /// The file at `relative`; nothing that could leave the root.
+    pub fn file(&self, relative: &str) -> Result<PathBuf> {
+        let special = if cfg!(windows) { ['\0', '\\', ':'] } else { ['\0'; 3] };
+        let inside = |segment: &str| !matches!(segment, "" | "." | "..") && !segment.contains(special);
+        if relative.split('/').all(inside) {
+            return Ok(self.location(relative));
+        }
+        Err(Error::internal(format!("\"{}\" is no path below \"{}\"", relative.escape_debug(), self.dir.display())))
+    }
+
+    /// The directory at `relative`; `""` is the root.
+    pub fn dir(&self, relative: &str) -> Result<PathBuf> {
+        if relative.is_empty() { Ok(self.dir.clone()) } else { self.file(relative) }
+    }
+
+    /// Runs `operation`, which needs the parents of `path`, and makes them where it finds them missing. Those that
+    /// were made here are added to `made`, outermost first.
+    pub fn with_parents<T>(
+        &self,
+        path: &Path,
+        made: &mut Vec<PathBuf>,
+        mut operation: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        for _ in 1..MAX_ATTEMPTS {
+            match operation() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_dir(parent(path), made)?,
+                result => return result,
+            }
+        }
+        operation()
+    }
+
+    fn make_dir(&self, dir: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+        match fs::create_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && dir.parent().is_some() => {
+                self.make_dir(parent(dir), made)?;
+                match fs::create_dir(dir) {
+                    // Taken away again by another writer's clean-up: the caller tries anew.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                    result => self.made_dir(dir, result, made),
+                }
+            }
+            result => self.made_dir(dir, result, made),
+        }
+    }
+
+    fn made_dir(&self, dir: &Path, result: io::Result<()>, made: &mut Vec<PathBuf>) -> io::Result<()> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(io::Error::new(io::ErrorKind::NotADirectory, format!("\"{}\" is no directory", dir.display())))
+            }
+            Err(error) => Err(error),
+            Ok(()) => {
+                made.push(dir.to_owned());
+                if dir.starts_with(&self.dir) && dir != self.dir {
+                    self.settled().remove(dir);
+                    Ok(())
+                } else {
+                    self.sync_parent(dir) // the root and what is above it: not seen by `settle`
+                }
+            }
+        }
+    }
+
+    /// Sees to it that the directories between the root and the file `path` survive a power cut.
+    pub fn settle(&self, path: &Path) -> io::Result<()> {
+        if !self.durable {
+            return Ok(());
+        }
+        let unsettled: Vec<&Path> = {
+            let settled = self.settled();
+            path.ancestors()
+                .skip(1)
+                .take_while(|dir| *dir != self.dir && dir.starts_with(&self.dir) && !settled.contains(*dir))
+                .collect()
+        };
+        for dir in unsettled.into_iter().rev() {
+            self.sync_parent(dir)?;
+            self.settled().insert(dir.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Syncs the file's bytes.
+    pub fn sync_file(&self, file: &File) -> io::Result<()> {
+        if self.durable { file.sync_all() } else { Ok(()) }
+    }
+
+    /// Syncs the directory that holds `path`, so that its name survives a power cut.
+    pub fn sync_parent(&self, path: &Path) -> io::Result<()> {
+        if self.durable { sync_dir(parent(path)) } else { Ok(()) }
+    }
+
+    fn settled(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+#[cfg(unix)]
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    match File::open(dir)?.sync_all() {
+        // Some network file systems cannot sync a directory and need not be told to.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        result => result,
+    }
+}
+
+/// Directories cannot be opened for this; the file system keeps its own journal.
+#[cfg(not(unix))]
+fn sync_dir(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! What a table is to be: the checked arguments of `amplify_create_table`.
+
+use arrow::datatypes::{Field, Schema};
+
+use super::columns::{check_names, resolve_keys};
+use crate::error::{Error, Result};
+use crate::store::table::TableName;
+use crate::store::types;
+
+/// A table as its user wants it. Its columns are canonical and its keys are columns of it; whether a registered table
+/// may become it is for [`super::create_table`] to say.
+#[derive(Debug, Clone)]
+pub struct TableDefinition {
+    name: TableName,
+    schema: Schema,
+    partition_by: Vec<usize>,
+}
+
+impl TableDefinition {
+    /// `fields` in any Arrow spelling; `partition_by` names columns in the order of the directory levels.
+    ///
+    /// # Errors
+    /// Naming the column or key: one without a name or there twice, a type that a store cannot hold or that cannot be
+    /// a partition key, a key that is no column, nothing but keys, no columns at all.
+    pub fn new(name: TableName, fields: Vec<Field>, partition_by: &[String]) -> Result<Self> {
+        check_names(&fields)?;
+        let schema = Schema::new(fields.iter().map(types::canonical).collect::<Result<Vec<_>>>()?);
+        let partition_by = resolve_keys(&schema, partition_by)?;
+        if partition_by.len() == schema.fields().len() {
+            return Err(Error::invalid(format!("Every column of table \"{name}\" is a partition key!"))
+                .with_hint("At least one column must be left to store in the files."));
+        }
+        Ok(Self { name, schema, partition_by })
+    }
+
+    /// The table's name.
+    pub fn name(&self) -> &TableName {
+        &self.name
+    }
+
+    /// The columns, in canonical types.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The partition keys' names, in the order of the directory levels.
+    pub fn partition_by(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.partition_by.iter().map(|&column| self.schema.field(column).name().as_str())
+    }
+}
