@@ -4,7 +4,9 @@
 //! [`crate::storage::Storage`].
 
 pub mod cast;
+pub mod environment;
 pub mod filter;
+pub mod journal;
 pub mod partition;
 pub mod plan;
 pub mod records;

@@ -1,0 +1,91 @@
+//! The journal: why a write is all or nothing.
+//!
+//! Data files appear one by one, and nobody can list many directories at one instant. What makes a write atomic is one
+//! small file: the *commit record* `commits/<seq>.json`, put only if it is not there. Everything else tells a reader
+//! which data files to pass over. The only primitive is put-if-absent; all listings are separate, non-atomic steps.
+//!
+//! # A write
+//! 1. List commits; `floor` is the highest sequence number (0 if none).
+//! 2. Put the *pending marker* `pending/<floor>-<txid>.json`.
+//! 3. List commits again; `base` is the highest. Only now: whoever listed before step 2 then sees a `base` that is not
+//!    below the highest it knows, and passes over our files.
+//! 4. Put the data files, named `c<base>-<txid>-<n>.parquet`.
+//! 5. List commits, then pending and void. Is our marker gone, our txid void, or aborted by a commit: a recoverer gave
+//!    us up; stop with a conflict. An overwrite lists the partitions concerned and notes every visible file that is not
+//!    its own: `replaces`.
+//! 6. Put `commits/<highest + 1>` if absent. **This is the commit.** Is it there already: it may be our own (the answer
+//!    was lost), else back to 5.
+//! 7. Is `void/<txid>` there: delete our record and stop with a conflict. (A recoverer gave us up and its abort record
+//!    was trimmed before step 5.)
+//! 8. An overwrite moves the replaced files to the trash.
+//! 9. Delete the marker.
+//! 10. Trim.
+//!
+//! What fails before 6 deletes its files, then its marker. What fails after 6 is never undone: any later writer does the
+//! rest ([`Journal::recover`]).
+//!
+//! # A read
+//! List commits, then pending, then void, then the data; then commits and void once more. See [`Snapshot`] for what is
+//! visible, and [`Journal::read`] for when to start over.
+
+mod batch;
+mod names;
+mod record;
+mod recover;
+mod snapshot;
+mod transaction;
+mod trash;
+mod vacuum;
+
+use std::sync::Arc;
+
+pub use self::batch::{BatchName, CommittedBatch};
+pub use self::record::{Kind, Record};
+pub use self::recover::Recovered;
+pub use self::snapshot::{Snapshot, Visibility};
+pub use self::transaction::{Committed, Transaction};
+pub use self::trash::{TrashedFile, WithTrash};
+pub use self::vacuum::VacuumAction;
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::Storage;
+use crate::store::environment::Environment;
+use crate::store::table::TableName;
+
+/// How often a lost race is run again before it is an error.
+const MAX_TRIES: u32 = 100;
+
+/// The journal of one table.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    storage: Arc<dyn Storage>,
+    table: TableName,
+    environment: Arc<dyn Environment>,
+}
+
+impl Journal {
+    /// The journal of `table`, which may not have one yet.
+    pub fn new(storage: Arc<dyn Storage>, table: TableName, environment: Arc<dyn Environment>) -> Self {
+        Self { storage, table, environment }
+    }
+
+    /// Where the table's bytes are.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// What the journal takes from the world.
+    pub fn environment(&self) -> &Arc<dyn Environment> {
+        &self.environment
+    }
+
+    fn conflict(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Conflict, format!("The write to table \"{}\" was not committed: {what}!", self.table))
+            .with_hint("Nothing of it is visible. Run it again.")
+    }
+
+    /// Every record with its sequence number, in their order.
+    pub fn history(&self) -> Result<Vec<(u64, Record)>> {
+        let commits = snapshot::Commits::list(self)?;
+        Ok(commits.records().map(|(seq, record)| (seq, record.as_ref().clone())).collect())
+    }
+}

@@ -1,0 +1,180 @@
+//! What dead writers left, and what nobody needs any more.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::batch::BatchName;
+use super::names;
+use super::record::{self, Kind, Marker, Record};
+use super::snapshot::{self, Commits};
+use super::{Journal, MAX_TRIES};
+use crate::error::Result;
+use crate::storage::{Listing, PutOutcome};
+
+/// How old the marker of a writer on another machine must be before it is taken for dead.
+const LEASE: Duration = Duration::hours(24);
+/// How old a settled commit record must be before it is deleted.
+const KEEP_RECORDS: Duration = Duration::hours(24);
+
+/// What recovering one write came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovered {
+    /// It was committed: what was left to do after the commit is done.
+    RolledForward,
+    /// It was not: it is void, and its files are gone.
+    Aborted,
+}
+
+impl Journal {
+    /// Recovers every pending write but `own` whose writer is gone: its process has ended, or, where nobody can tell,
+    /// its marker is older than the lease.
+    pub(super) fn recover_dead(&self, own: &str) -> Result<Vec<(String, Recovered)>> {
+        let mut recovered = Vec::new();
+        for (floor, txid) in snapshot::pending(self)? {
+            if txid != own && self.is_dead(floor, &txid)? {
+                recovered.push((txid.clone(), self.recover(floor, &txid)?));
+            }
+        }
+        Ok(recovered)
+    }
+
+    /// Whether the writer of a pending marker is gone.
+    pub(super) fn is_dead(&self, floor: u64, txid: &str) -> Result<bool> {
+        let path = names::pending_path(&self.table, floor, txid);
+        let Some(bytes) = self.storage.read(&path)? else { return Ok(false) };
+        let marker: Marker = record::from_json(&bytes, &self.storage.location(&path))?;
+        Ok(self.environment.is_gone(&marker.writer) || self.is_older(marker.at, LEASE))
+    }
+
+    pub(super) fn is_older(&self, at: DateTime<Utc>, age: Duration) -> bool {
+        self.environment.now().signed_duration_since(at) > age
+    }
+
+    /// Recovers one pending write. Its writer, should it be alive after all, ends with a conflict, or has committed.
+    pub fn recover(&self, floor: u64, txid: &str) -> Result<Recovered> {
+        for attempt in 1..=MAX_TRIES {
+            let commits = Commits::list(self)?;
+            let void = names::void_path(&self.table, txid);
+            match commits.of(txid) {
+                Some((seq, record)) if record.kind != Kind::Abort && self.storage.read(&void)?.is_none() => {
+                    self.settle(seq, record, floor)?;
+                    return Ok(Recovered::RolledForward);
+                }
+                Some(_) => {}
+                None if self.storage.read(&void)?.is_some() => {}
+                None => {
+                    let abort = Record {
+                        txid: txid.to_owned(),
+                        kind: Kind::Abort,
+                        files: Vec::new(),
+                        replaces: Vec::new(),
+                        partitions: Vec::new(),
+                        rows: 0,
+                        bytes: 0,
+                        at: self.environment.now(),
+                        batch: None,
+                        writer: Some(self.environment.writer()),
+                    };
+                    let path = names::commit_path(&self.table, commits.highest() + 1);
+                    if self.storage.put_if_absent(&path, &record::to_json(&abort)?)? == PutOutcome::AlreadyExists {
+                        self.environment.back_off(attempt);
+                        continue;
+                    }
+                }
+            }
+            // AlreadyExists is as good: it is void.
+            self.storage.put_if_absent(&void, b"")?;
+            self.delete_files_of(txid)?;
+            self.storage.delete(&names::pending_path(&self.table, floor, txid))?;
+            return Ok(Recovered::Aborted);
+        }
+        Err(self.conflict(&format!("other writers were faster {MAX_TRIES} times")))
+    }
+
+    /// Whether a listed record commits the write, and it is not void.
+    pub(super) fn is_committed(&self, txid: &str) -> Result<bool> {
+        let commits = Commits::list(self)?;
+        let committed = commits.of(txid).is_some_and(|(_, record)| record.kind != Kind::Abort);
+        Ok(committed && self.storage.read(&names::void_path(&self.table, txid))?.is_none())
+    }
+
+    /// Every data file of a write, wherever in the table it is: path below the root, and size.
+    pub(super) fn files_of(&self, txid: &str) -> Result<Vec<(String, u64)>> {
+        let mut files = Vec::new();
+        self.each_dir(&mut |_, listing| {
+            for file in listing.files {
+                let name = file.path.rsplit('/').next().unwrap_or_default();
+                if names::parse_data_file(name).is_some_and(|(_, owner)| owner == txid) {
+                    files.push((file.path, file.size));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(files)
+    }
+
+    /// Deletes every data file of a write, and what it has not finished.
+    fn delete_files_of(&self, txid: &str) -> Result<()> {
+        for (path, _) in self.files_of(txid)? {
+            self.storage.delete(&path)?;
+        }
+        self.each_dir(&mut |dir, _| self.storage.discard_unfinished(dir, txid))
+    }
+
+    /// Every directory of the table.
+    fn each_dir(&self, visit: &mut dyn FnMut(&str, Listing) -> Result<()>) -> Result<()> {
+        let mut dirs = vec![self.table.as_str().to_owned()];
+        while !dirs.is_empty() {
+            let listings = self.storage.list_dirs(&dirs)?;
+            let mut below = Vec::new();
+            for (dir, listing) in dirs.iter().zip(listings) {
+                below.extend(listing.dirs.iter().map(|name| format!("{dir}/{name}")));
+                visit(dir, listing)?;
+            }
+            dirs = below;
+        }
+        Ok(())
+    }
+
+    /// The commit records that may be deleted: settled, older than a day, not above the lowest floor of any pending
+    /// marker, and never the newest. Those of overwrites stay for as long as the trash holds what they replaced, and
+    /// those of a batch until its claim says that it is committed.
+    ///
+    /// `emptied_after` is for a dry run of vacuum: trash of commits older than that counts as gone.
+    pub(super) fn trimmable(&self, emptied_after: Option<Duration>) -> Result<Vec<u64>> {
+        let commits = Commits::list(self)?;
+        let pending = snapshot::pending(self)?;
+        let trashed: HashSet<u64> = self.trashed_commits()?.into_iter().collect();
+        let lowest_floor = pending.iter().map(|(floor, _)| *floor).min().unwrap_or(u64::MAX);
+        let unsettled: HashSet<&str> = pending.iter().map(|(_, txid)| txid.as_str()).collect();
+        let mut trimmable = Vec::new();
+        for (seq, record) in commits.records() {
+            let in_trash = trashed.contains(&seq) && !emptied_after.is_some_and(|age| self.is_older(record.at, age));
+            let may_go = seq < commits.highest()
+                && seq <= lowest_floor
+                && !in_trash
+                && !unsettled.contains(record.txid.as_str())
+                && self.is_older(record.at, KEEP_RECORDS);
+            if may_go && self.claim_is_marked(record)? {
+                trimmable.push(seq);
+            }
+        }
+        Ok(trimmable)
+    }
+
+    fn claim_is_marked(&self, record: &Record) -> Result<bool> {
+        match record.batch.as_deref().map(BatchName::parse).transpose()? {
+            Some(batch) if record.kind != Kind::Abort => Ok(self.committed_batch(&batch)?.is_some()),
+            _ => Ok(true),
+        }
+    }
+
+    /// Step 10.
+    pub(super) fn trim(&self) -> Result<()> {
+        for seq in self.trimmable(None)? {
+            self.storage.delete(&names::commit_path(&self.table, seq))?;
+        }
+        Ok(())
+    }
+}

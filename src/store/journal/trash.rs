@@ -1,0 +1,232 @@
+//! Replaced files, kept a while: for scans that planned before the overwrite, and for `amplify_restore`.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Journal;
+use super::names;
+use super::record::Kind;
+use super::snapshot::{self, Snapshot};
+use super::transaction::Committed;
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::{Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use crate::store::table::TableName;
+
+/// A file in the trash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrashedFile {
+    /// Below the root.
+    pub path: String,
+    /// Its size.
+    pub size_bytes: u64,
+}
+
+/// How much of a file is copied at once.
+const COPY_BYTES: u64 = 8 << 20;
+
+impl Journal {
+    /// The commits that have files in the trash, oldest first.
+    pub(super) fn trashed_commits(&self) -> Result<Vec<u64>> {
+        let dirs = self.storage.list_dir(&names::trash_dir(&self.table))?.dirs;
+        let mut seqs: Vec<u64> = dirs.iter().filter_map(|name| name.parse().ok()).collect();
+        seqs.sort_unstable();
+        Ok(seqs)
+    }
+
+    /// The trashed files of one commit.
+    pub(super) fn trash_of(&self, seq: u64) -> Result<Vec<TrashedFile>> {
+        let files = files_below(self.storage.as_ref(), &names::trash_seq_dir(&self.table, seq))?;
+        Ok(files.into_iter().map(|file| TrashedFile { path: file.path, size_bytes: file.size }).collect())
+    }
+
+    /// Brings back, as a new commit, what the overwrite `seq` replaced: the partitions that it wrote to hold again what
+    /// they held before it, and nothing else. `rows` counts the rows of files at these paths; `replaced` is as in
+    /// [`super::Transaction::commit`].
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such commit any more, `InvalidInput` where it is no overwrite, and `NotFound` where
+    /// the trash does not hold all of its files any more.
+    pub fn restore(
+        &self,
+        seq: u64,
+        rows: &dyn Fn(&[FileMeta]) -> Result<u64>,
+        replaced: &mut dyn FnMut(&[String], &Snapshot) -> Result<Vec<String>>,
+    ) -> Result<Committed> {
+        let record = snapshot::read_by_number(self, seq)?.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("Table \"{}\" has no commit {seq} in its history!", self.table))
+                .with_hint("amplify_history lists the commits; those that were vacuumed are gone.")
+        })?;
+        if record.kind != Kind::Overwrite {
+            let kind = record.kind.as_str();
+            return Err(Error::invalid(format!(
+                "Commit {seq} of table \"{}\" is an {kind}: it replaced nothing!",
+                self.table
+            )));
+        }
+        let trashed = self.trash_of(seq)?;
+        let mut sources = Vec::with_capacity(record.replaces.len());
+        for below in &record.replaces {
+            let path = names::trash_path(&self.table, seq, below);
+            let Some(file) = trashed.iter().find(|file| file.path == path) else {
+                return Err(Error::new(
+                    ErrorKind::NotFound,
+                    format!(
+                        "The trash does not hold \"{below}\" of commit {seq} of table \"{}\" any more!",
+                        self.table
+                    ),
+                )
+                .with_hint(
+                    "It was vacuumed. Nothing is restored, for a part of the old rows would be worse than none.",
+                ));
+            };
+            sources.push((below, file));
+        }
+        let metas: Vec<FileMeta> = sources
+            .iter()
+            .map(|(_, file)| FileMeta {
+                path: file.path.clone(),
+                size: file.size_bytes,
+                modified: self.environment.now(),
+            })
+            .collect();
+        let rows = rows(&metas)?;
+        let mut transaction = self.begin(Kind::Overwrite, None)?;
+        for (number, (below, file)) in (0u64..).zip(&sources) {
+            let name = transaction.file_name(number);
+            let path = match below.rsplit_once('/') {
+                Some((dir, _)) => format!("{}/{dir}/{name}", self.table),
+                None => format!("{}/{name}", self.table),
+            };
+            transaction.note(path.clone());
+            self.copy(file, &path)?;
+        }
+        let partitions = record.partitions.clone();
+        let bytes = metas.iter().map(|file| file.size).sum();
+        transaction
+            .commit(partitions.iter().cloned().collect(), rows, bytes, &mut |snapshot| replaced(&partitions, snapshot))
+    }
+
+    fn copy(&self, file: &TrashedFile, to: &str) -> Result<()> {
+        let mut writer = self.storage.create(to)?;
+        let mut start = 0;
+        while start < file.size_bytes {
+            let end = (start + COPY_BYTES).min(file.size_bytes);
+            for bytes in self.storage.read_ranges(&file.path, &[start..end])? {
+                let failed = |error| Error::io("write", self.storage.location(to), error);
+                std::io::Write::write_all(&mut writer, &bytes).map_err(failed)?;
+            }
+            start = end;
+        }
+        writer.finish().map(drop)
+    }
+}
+
+/// Every file below a directory.
+fn files_below(storage: &dyn Storage, dir: &str) -> Result<Vec<FileMeta>> {
+    let mut files = Vec::new();
+    let mut dirs = vec![dir.to_owned()];
+    while !dirs.is_empty() {
+        let listings = storage.list_dirs(&dirs)?;
+        let mut below = Vec::new();
+        for (dir, listing) in dirs.iter().zip(listings) {
+            below.extend(listing.dirs.iter().map(|name| format!("{dir}/{name}")));
+            files.extend(listing.files);
+        }
+        dirs = below;
+    }
+    Ok(files)
+}
+
+/// A store whose reads find a file of `table` in the trash when it is no longer where it was planned: an overwrite moved
+/// it while the scan ran.
+#[derive(Debug)]
+pub struct WithTrash {
+    storage: Arc<dyn Storage>,
+    table: TableName,
+}
+
+impl WithTrash {
+    /// Reads of `table` by way of its trash.
+    pub fn new(storage: Arc<dyn Storage>, table: TableName) -> Self {
+        Self { storage, table }
+    }
+
+    /// Where a file went: the newest commit's trash that holds it.
+    fn find(&self, path: &str) -> Result<Option<String>> {
+        let prefix = format!("{}/", self.table);
+        let Some(below) = path.strip_prefix(&prefix) else { return Ok(None) };
+        let dirs = self.storage.list_dir(&names::trash_dir(&self.table))?.dirs;
+        let mut seqs: Vec<u64> = dirs.iter().filter_map(|name| name.parse().ok()).collect();
+        seqs.sort_unstable();
+        for seq in seqs.into_iter().rev() {
+            let trashed = names::trash_path(&self.table, seq, below);
+            let (dir, _) = trashed.rsplit_once('/').unwrap_or(("", &trashed));
+            if self.storage.list_dir(dir)?.files.iter().any(|file| file.path == trashed) {
+                return Ok(Some(trashed));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Storage for WithTrash {
+    fn location(&self, path: &str) -> String {
+        self.storage.location(path)
+    }
+
+    fn list_dir(&self, dir: &str) -> Result<Listing> {
+        self.storage.list_dir(dir)
+    }
+
+    fn list_dirs(&self, dirs: &[String]) -> Result<Vec<Listing>> {
+        self.storage.list_dirs(dirs)
+    }
+
+    fn list_names(&self, dir: &str) -> Result<Vec<String>> {
+        self.storage.list_names(dir)
+    }
+
+    fn read(&self, path: &str) -> Result<Option<Bytes>> {
+        self.storage.read(path)
+    }
+
+    fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        match self.storage.read_ranges(path, ranges) {
+            Err(error) if error.kind() == ErrorKind::NotFound => match self.find(path)? {
+                Some(trashed) => self.storage.read_ranges(&trashed, ranges),
+                None => Err(error),
+            },
+            answer => answer,
+        }
+    }
+
+    fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<PutOutcome> {
+        self.storage.put_if_absent(path, bytes)
+    }
+
+    fn update(&self, path: &str, change: &mut Change) -> Result<()> {
+        self.storage.update(path, change)
+    }
+
+    fn create(&self, path: &str) -> Result<Box<dyn FileWriter>> {
+        self.storage.create(path)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.storage.rename(from, to)
+    }
+
+    fn delete(&self, path: &str) -> Result<()> {
+        self.storage.delete(path)
+    }
+
+    fn discard_unfinished(&self, dir: &str, part: &str) -> Result<()> {
+        self.storage.discard_unfinished(dir, part)
+    }
+
+    fn remove_empty_dirs(&self, dir: &str) -> Result<()> {
+        self.storage.remove_empty_dirs(dir)
+    }
+}

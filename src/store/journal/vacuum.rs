@@ -1,0 +1,87 @@
+//! Housekeeping on demand: recover, trim, empty the trash, and say what was done.
+
+use chrono::Duration;
+
+use super::names;
+use super::recover::Recovered;
+use super::snapshot::{self, Commits};
+use super::{Journal, TrashedFile};
+use crate::error::Result;
+
+/// What vacuum did, or would do, to one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VacuumAction {
+    /// `roll_forward` and `abort` (a dead writer's marker), `delete_stray` (a dead writer's data file), `delete_record`
+    /// (a commit record), `delete_trash` (a replaced file).
+    pub action: &'static str,
+    /// Below the root.
+    pub path: String,
+    /// The object's size.
+    pub size_bytes: u64,
+}
+
+impl Journal {
+    /// Recovers dead writers, empties the trash of what was replaced longer than `older_than` ago, and trims. With
+    /// `dry_run` it only says what it would do.
+    pub fn vacuum(&self, older_than: Duration, dry_run: bool) -> Result<Vec<VacuumAction>> {
+        let mut actions = Vec::new();
+        self.vacuum_pending(dry_run, &mut actions)?;
+        self.vacuum_trash(older_than, dry_run, &mut actions)?;
+        for seq in self.trimmable(dry_run.then_some(older_than))? {
+            let path = names::commit_path(&self.table, seq);
+            let size_bytes = self.storage.read(&path)?.map_or(0, |bytes| bytes.len() as u64);
+            if !dry_run {
+                self.storage.delete(&path)?;
+            }
+            actions.push(VacuumAction { action: "delete_record", path, size_bytes });
+        }
+        Ok(actions)
+    }
+
+    fn vacuum_pending(&self, dry_run: bool, actions: &mut Vec<VacuumAction>) -> Result<()> {
+        for (floor, txid) in snapshot::pending(self)? {
+            if !self.is_dead(floor, &txid)? {
+                continue;
+            }
+            let path = names::pending_path(&self.table, floor, &txid);
+            let size_bytes = self.storage.read(&path)?.map_or(0, |bytes| bytes.len() as u64);
+            let strays = if self.is_committed(&txid)? { Vec::new() } else { self.files_of(&txid)? };
+            let recovered = match dry_run {
+                false => self.recover(floor, &txid)?,
+                true if self.is_committed(&txid)? => Recovered::RolledForward,
+                true => Recovered::Aborted,
+            };
+            let action = match recovered {
+                Recovered::RolledForward => "roll_forward",
+                Recovered::Aborted => "abort",
+            };
+            if recovered == Recovered::Aborted {
+                let stray = |(path, size_bytes)| VacuumAction { action: "delete_stray", path, size_bytes };
+                actions.extend(strays.into_iter().map(stray));
+            }
+            actions.push(VacuumAction { action, path, size_bytes });
+        }
+        Ok(())
+    }
+
+    fn vacuum_trash(&self, older_than: Duration, dry_run: bool, actions: &mut Vec<VacuumAction>) -> Result<()> {
+        let commits = Commits::list(self)?;
+        for seq in self.trashed_commits()? {
+            // A record is kept for as long as its trash is; without one, the commit is older than any record.
+            let recent = commits.get(seq).is_some_and(|record| !self.is_older(record.at, older_than));
+            if recent {
+                continue;
+            }
+            for TrashedFile { path, size_bytes } in self.trash_of(seq)? {
+                if !dry_run {
+                    self.storage.delete(&path)?;
+                }
+                actions.push(VacuumAction { action: "delete_trash", path, size_bytes });
+            }
+            if !dry_run {
+                self.storage.remove_empty_dirs(&names::trash_seq_dir(&self.table, seq))?;
+            }
+        }
+        Ok(())
+    }
+}

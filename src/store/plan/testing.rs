@@ -1,0 +1,130 @@
+//! For tests: a store in memory that notes what is asked of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use arrow::array::{ArrayRef, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::{FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use crate::store::filter::Filters;
+use crate::store::table::{Table, TableName};
+
+/// Files by path. Only reading works.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Memory {
+    files: Mutex<BTreeMap<String, Bytes>>,
+    listed: Mutex<Vec<String>>,
+    read: Mutex<Vec<(String, Range<u64>)>>,
+}
+
+impl Memory {
+    pub(in crate::store) fn put(&self, path: &str, bytes: impl Into<Bytes>) -> FileMeta {
+        let bytes = bytes.into();
+        let meta = meta(path, bytes.len());
+        self.files.lock().unwrap().insert(path.to_owned(), bytes);
+        meta
+    }
+
+    /// The directories listed since the last call.
+    pub(in crate::store) fn take_listed(&self) -> Vec<String> {
+        std::mem::take(&mut self.listed.lock().unwrap())
+    }
+
+    /// What was read since the last call.
+    pub(in crate::store) fn take_read(&self) -> Vec<(String, Range<u64>)> {
+        std::mem::take(&mut self.read.lock().unwrap())
+    }
+
+    /// How many bytes were read since the last call.
+    pub(in crate::store) fn take_read_bytes(&self) -> u64 {
+        self.take_read().into_iter().map(|(_, range)| range.end - range.start).sum()
+    }
+}
+
+fn meta(path: &str, size: usize) -> FileMeta {
+    FileMeta { path: path.to_owned(), size: size as u64, modified: DateTime::<Utc>::UNIX_EPOCH }
+}
+
+fn read_only<T>() -> Result<T> {
+    Err(Error::new(ErrorKind::Unsupported, "The store in memory is for reading"))
+}
+
+impl Storage for Memory {
+    fn location(&self, path: &str) -> String {
+        format!("mem/{path}")
+    }
+
+    fn list_dir(&self, dir: &str) -> Result<Listing> {
+        self.listed.lock().unwrap().push(dir.to_owned());
+        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        let mut dirs = BTreeSet::new();
+        let mut listing = Listing::default();
+        for (path, bytes) in self.files.lock().unwrap().range(prefix.clone()..) {
+            let Some(rest) = path.strip_prefix(&prefix) else { break };
+            match rest.split_once('/') {
+                Some((name, _)) => drop(dirs.insert(name.to_owned())),
+                None => listing.files.push(meta(path, bytes.len())),
+            }
+        }
+        listing.dirs = dirs.into_iter().collect();
+        Ok(listing)
+    }
+
+    fn read(&self, path: &str) -> Result<Option<Bytes>> {
+        Ok(self.files.lock().unwrap().get(path).cloned())
+    }
+
+    fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let missing = || Error::new(ErrorKind::NotFound, format!("No file \"{}\"", self.location(path)));
+        let bytes = self.files.lock().unwrap().get(path).cloned().ok_or_else(missing)?;
+        let answer = |range: &Range<u64>| {
+            self.read.lock().unwrap().push((path.to_owned(), range.clone()));
+            match range.end <= bytes.len() as u64 {
+                true => Ok(bytes.slice(range.start as usize..range.end as usize)),
+                false => {
+                    Err(Error::new(ErrorKind::Io, format!("\"{}\" ends before {}", self.location(path), range.end)))
+                }
+            }
+        };
+        ranges.iter().map(answer).collect()
+    }
+
+    fn put_if_absent(&self, _: &str, _: &[u8]) -> Result<PutOutcome> {
+        read_only()
+    }
+
+    fn update(&self, _: &str, _: &mut dyn FnMut(Option<&[u8]>) -> Result<Option<Vec<u8>>>) -> Result<()> {
+        read_only()
+    }
+
+    fn create(&self, _: &str) -> Result<Box<dyn FileWriter>> {
+        read_only()
+    }
+
+    fn rename(&self, _: &str, _: &str) -> Result<()> {
+        read_only()
+    }
+
+    fn delete(&self, _: &str) -> Result<()> {
+        read_only()
+    }
+}
+
+/// A table of these canonical columns, by the last `keys` of them.
+pub(in crate::store) fn table(name: &str, columns: &[(&str, DataType)], keys: usize) -> Arc<Table> {
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, data_type)| Field::new(*name, data_type.clone(), true)).collect();
+    let partition_by = (columns.len() - keys..columns.len()).collect();
+    Arc::new(Table::new(TableName::parse(name).unwrap(), Arc::new(Schema::new(fields)), partition_by))
+}
+
+/// Filters from their JSON text.
+pub(in crate::store) fn filters(table: &Table, json: &str) -> Arc<Filters> {
+    let argument: ArrayRef = Arc::new(StringArray::from(vec![json]));
+    Arc::new(Filters::parse(table, &argument, &Field::new("filters", DataType::Utf8, true)).unwrap())
+}

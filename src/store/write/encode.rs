@@ -1,0 +1,199 @@
+//! Rows -> the encoded columns of a row group.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::{Array, ArrayRef, AsArray, UInt64Array};
+use arrow::compute::{CastOptions, cast_with_options, take};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use arrow::row::{RowConverter, SortField};
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::FileMetaData;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescPtr;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::table::Table;
+use crate::store::types::storage_field;
+
+/// The columns of one row group, encoded and compressed.
+#[derive(Debug)]
+pub(super) struct EncodedRowGroup {
+    pub(super) chunks: Vec<ArrowColumnChunk>,
+    pub(super) properties: WriterPropertiesPtr,
+}
+
+/// Encodes rows of one table's data columns.
+#[derive(Debug)]
+pub(super) struct Encoder {
+    table: Arc<Table>,
+    /// The columns as they are in the files.
+    schema: SchemaRef,
+    parquet_schema: SchemaDescPtr,
+    properties: WriterProperties,
+    /// By which leaf columns get a dictionary.
+    factories: Mutex<HashMap<Vec<bool>, Arc<(ArrowRowGroupWriterFactory, WriterPropertiesPtr)>>>,
+}
+
+impl Encoder {
+    /// `data_schema`: the table's columns but for the partition keys, in canonical types.
+    pub(super) fn new(table: &Arc<Table>, data_schema: &Schema, compression_level: i32) -> Result<Self> {
+        let unfit = |source: ParquetError| {
+            Error::internal(format!("Table \"{}\" does not fit into Parquet", table.name())).with_source(source)
+        };
+        let fields: Vec<_> = data_schema.fields().iter().map(|field| storage_field(field)).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let level = ZstdLevel::try_new(compression_level).map_err(|source| {
+            Error::invalid(format!("{compression_level} is no level of zstd!")).with_source(source)
+        })?;
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(level))
+            .set_statistics_enabled(EnabledStatistics::Page)
+            .build();
+        add_encoded_arrow_schema_to_metadata(&schema, &mut properties);
+        let parquet_schema = Arc::new(ArrowSchemaConverter::new().convert(&schema).map_err(unfit)?);
+        Ok(Self { table: table.clone(), schema, parquet_schema, properties, factories: Mutex::default() })
+    }
+
+    /// The table's name.
+    pub(super) fn table(&self) -> &str {
+        self.table.name().as_str()
+    }
+
+    /// The files' columns.
+    pub(super) fn parquet_schema(&self) -> &SchemaDescPtr {
+        &self.parquet_schema
+    }
+
+    /// What a file says of itself, besides its row groups.
+    pub(super) fn file_metadata(&self) -> FileMetaData {
+        let properties = &self.properties;
+        FileMetaData::new(
+            properties.writer_version().as_num(),
+            0,
+            Some(properties.created_by().to_owned()),
+            properties.key_value_metadata().cloned(),
+            self.parquet_schema.clone(),
+            None,
+        )
+    }
+
+    /// [`Encoder::file_metadata`] without what is the same in every file.
+    pub(super) fn bare_file_metadata(&self) -> FileMetaData {
+        let version = self.properties.writer_version().as_num();
+        FileMetaData::new(version, 0, None, None, self.parquet_schema.clone(), None)
+    }
+
+    /// Encodes `rows` as one row group.
+    pub(super) fn encode(&self, rows: RecordBatch) -> Result<EncodedRowGroup> {
+        let (_, columns, _) = rows.into_parts();
+        let fields = self.schema.fields();
+        let columns = columns
+            .into_iter()
+            .zip(fields)
+            .map(|(column, field)| self.to_stored_type(column, field.name(), field.data_type()))
+            .collect::<Result<Vec<_>>>()?;
+        let dictionaries = dictionaries(&columns)?;
+        let failed = |source: ParquetError| {
+            Error::internal(format!("Could not encode records of table \"{}\"", self.table())).with_source(source)
+        };
+        let factory = self.factory(dictionaries).map_err(failed)?;
+        let mut writers = factory.0.create_column_writers(0).map_err(failed)?.into_iter();
+        let mut chunks = Vec::with_capacity(writers.len());
+        for (column, field) in columns.into_iter().zip(fields) {
+            for (leaf, mut writer) in compute_leaves(field, &column).map_err(failed)?.iter().zip(&mut writers) {
+                writer.write(leaf).map_err(failed)?;
+                chunks.push(writer.close().map_err(failed)?);
+            }
+        }
+        Ok(EncodedRowGroup { chunks, properties: factory.1.clone() })
+    }
+
+    /// Parquet has no seconds.
+    fn to_stored_type(&self, column: ArrayRef, name: &str, stored: &DataType) -> Result<ArrayRef> {
+        if column.data_type() == stored {
+            return Ok(column);
+        }
+        let exact = CastOptions { safe: false, ..CastOptions::default() };
+        cast_with_options(&column, stored, &exact).map_err(|source| {
+            let table = self.table();
+            let message = format!("Column \"{name}\" of table \"{table}\" has a timestamp too far away to be stored!");
+            Error::new(ErrorKind::Conversion, message).with_source(source)
+        })
+    }
+
+    fn factory(
+        &self,
+        dictionaries: Vec<bool>,
+    ) -> Result<Arc<(ArrowRowGroupWriterFactory, WriterPropertiesPtr)>, ParquetError> {
+        let mut factories = self.factories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(factory) = factories.get(&dictionaries) {
+            return Ok(factory.clone());
+        }
+        let mut properties = self.properties.clone().into_builder();
+        for (column, dictionary) in self.parquet_schema.columns().iter().zip(&dictionaries) {
+            properties = properties.set_column_dictionary_enabled(column.path().clone(), *dictionary);
+        }
+        let properties = Arc::new(properties.build());
+        // A factory takes what it needs from a file, which need not be the one that is written.
+        let root = self.parquet_schema.root_schema_ptr();
+        let file = SerializedFileWriter::new(std::io::sink(), root, properties.clone())?;
+        let factory = Arc::new((ArrowRowGroupWriterFactory::new(&file, self.schema.clone()), properties));
+        factories.insert(dictionaries, factory.clone());
+        Ok(factory)
+    }
+}
+
+/// For every leaf column, in order: whether a dictionary makes it smaller, as far as a sample tells.
+///
+/// parquet gives a dictionary up only when it outgrows a page, which in a row group of doubles it never does: hashing
+/// each of them would take most of the time and make the column larger.
+fn dictionaries(columns: &[ArrayRef]) -> Result<Vec<bool>> {
+    let mut leaves = Vec::new();
+    for column in columns {
+        collect_leaves(column, &mut leaves);
+    }
+    leaves.iter().map(repeats_values).collect()
+}
+
+/// The values at the bottom of a nested column.
+fn collect_leaves(array: &ArrayRef, leaves: &mut Vec<ArrayRef>) {
+    match array.data_type() {
+        DataType::Struct(_) => {
+            array.as_struct().columns().iter().for_each(|child| collect_leaves(child, leaves));
+        }
+        DataType::Map(_, _) => {
+            array.as_map().entries().columns().iter().for_each(|child| collect_leaves(child, leaves));
+        }
+        DataType::List(_) => collect_leaves(array.as_list::<i32>().values(), leaves),
+        DataType::FixedSizeList(_, _) => collect_leaves(array.as_fixed_size_list().values(), leaves),
+        _ => leaves.push(array.clone()),
+    }
+}
+
+/// Whether so many values occur several times that a dictionary of them pays.
+fn repeats_values(array: &ArrayRef) -> Result<bool> {
+    /// Values looked at, spread over the array: one in so many, but not fewer or more than that.
+    const ONE_IN: usize = 16;
+    const SAMPLE: RangeInclusive<usize> = 128..=1024;
+    let sampled = (array.len() / ONE_IN).clamp(*SAMPLE.start(), *SAMPLE.end());
+    let all = array.len() <= sampled;
+    let sample = if all {
+        array.clone()
+    } else {
+        let indices = UInt64Array::from_iter_values((0..sampled).map(|i| (i * array.len() / sampled) as u64));
+        take(array, &indices, None)?
+    };
+    let converter = RowConverter::new(vec![SortField::new(array.data_type().clone())])?;
+    let rows = converter.convert_columns(std::slice::from_ref(&sample))?;
+    let distinct = rows.iter().map(|row| row.data()).collect::<HashSet<_>>().len();
+    // Even few repetitions in a sample of many mean that each value occurs many times.
+    let enough = if all { array.len() * 7 / 10 } else { sampled * 95 / 100 };
+    Ok(distinct <= enough)
+}

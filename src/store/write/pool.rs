@@ -1,0 +1,188 @@
+//! The worker threads of one write: jobs in, failures out, and how much memory jobs in progress may hold.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use super::buffer::RowGroupRows;
+use super::encode::Encoder;
+use super::stream::{FileRules, Files, Item, Stream};
+use super::transaction::Transaction;
+use crate::error::{Error, Result};
+
+/// One row group to encode and deliver, or (without rows) the end of a stream.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) stream: Arc<Stream>,
+    /// The job's place in its stream.
+    pub(super) sequence: u64,
+    pub(super) rows: Option<RowGroupRows>,
+    /// Whether the stream ends after it.
+    pub(super) last: bool,
+}
+
+impl Job {
+    fn run(self, files: &Files) -> Result<()> {
+        let row_group = match self.rows {
+            None => None,
+            Some(rows) => {
+                let batch = rows.gather()?;
+                drop(rows); // with the last row group of a buffer, the buffer's memory is free for the next
+                Some(files.encoder.encode(batch)?)
+            }
+        };
+        self.stream.deliver(self.sequence, Item { row_group, last: self.last }, files)
+    }
+}
+
+/// Threads that take jobs in the order they were sent. Dropped, they stop after the job at hand.
+#[derive(Debug)]
+pub(super) struct Pool {
+    jobs: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    failure: Arc<Failure>,
+    memory: Arc<Memory>,
+}
+
+impl Pool {
+    /// `memory_bytes` is what the rows of jobs may take; see [`Pool::reserve`].
+    pub(super) fn start(
+        threads: usize,
+        memory_bytes: usize,
+        encoder: Encoder,
+        rules: FileRules,
+        transaction: Arc<Transaction>,
+    ) -> Result<Self> {
+        let (sender, receiver) = unbounded();
+        let files = Arc::new(Files { encoder, transaction, rules, open_footers_bytes: AtomicUsize::new(0) });
+        let memory = Arc::new(Memory { limit: memory_bytes, used: Mutex::new(0), freed: Condvar::new() });
+        let mut pool = Self { jobs: Some(sender), threads: Vec::new(), failure: Arc::new(Failure::default()), memory };
+        for _ in 0..threads.max(1) {
+            let (receiver, files, failure) = (receiver.clone(), files.clone(), pool.failure.clone());
+            let thread = std::thread::Builder::new()
+                .name("amplify-write".to_owned())
+                .spawn(move || work(&receiver, &files, &failure))
+                .map_err(|source| Error::internal("Could not start a thread").with_source(source))?;
+            pool.threads.push(thread);
+        }
+        Ok(pool)
+    }
+
+    /// Waits until jobs may hold `bytes` more. A request above the limit waits until it is the only one.
+    pub(super) fn reserve(&self, bytes: usize) -> Reservation {
+        self.memory.reserve(bytes)
+    }
+
+    /// Queues a job. It is dropped where a job before it failed.
+    pub(super) fn send(&self, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            // Workers leave only when this sender is gone, so there is always one to receive.
+            let _ = jobs.send(job);
+        }
+    }
+
+    /// The error of the first job that failed, once; afterwards that the write has failed.
+    pub(super) fn check(&self) -> Result<()> {
+        if !self.failure.failed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let first = lock(&self.failure.error).take();
+        Err(first.unwrap_or_else(|| Error::invalid("This write has failed before; nothing of it was kept!")))
+    }
+
+    /// Waits until every job is done.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        self.join();
+        self.check()
+    }
+
+    fn join(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            if let Err(panic) = thread.join() {
+                self.failure.set(panicked(panic.as_ref()));
+            }
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.failure.failed.store(true, Ordering::Release);
+        self.join();
+    }
+}
+
+/// Takes jobs until the sender is gone. After a failure jobs are only dropped, so that nobody waits for their memory.
+fn work(jobs: &Receiver<Job>, files: &Files, failure: &Failure) {
+    for job in jobs {
+        if failure.failed.load(Ordering::Acquire) {
+            continue;
+        }
+        match catch_unwind(AssertUnwindSafe(|| job.run(files))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => failure.set(error),
+            Err(panic) => failure.set(panicked(panic.as_ref())),
+        }
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::internal(format!("A thread that encodes records panicked: {}", text.unwrap_or("for unknown reasons")))
+}
+
+/// The first failure of any job.
+#[derive(Debug, Default)]
+struct Failure {
+    failed: AtomicBool,
+    error: Mutex<Option<Error>>,
+}
+
+impl Failure {
+    fn set(&self, error: Error) {
+        let mut first = lock(&self.error);
+        if !self.failed.swap(true, Ordering::AcqRel) {
+            *first = Some(error);
+        }
+    }
+}
+
+/// A share of the memory for jobs, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    memory: Arc<Memory>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Memory {
+    limit: usize,
+    used: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Memory {
+    fn reserve(self: &Arc<Self>, bytes: usize) -> Reservation {
+        let full = |used: &mut usize| *used > 0 && *used + bytes > self.limit;
+        let mut used = self.freed.wait_while(lock(&self.used), full).unwrap_or_else(PoisonError::into_inner);
+        *used += bytes;
+        Reservation { memory: self.clone(), bytes }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        *lock(&self.memory.used) -= self.bytes;
+        self.memory.freed.notify_all();
+    }
+}
+
+/// Locks; a panic elsewhere is reported by itself and leaves these values whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
