@@ -1,0 +1,108 @@
+//! Queries over reads of ours that DuckDB's own engine runs: joins and DISTINCT.
+//!
+//! A table function of the C API cannot become a query plan of the session that calls it. The query runs in a private
+//! in-memory database instead, with the session's memory limit and threads, where each read is a table function
+//! without arguments. Its chunks are handed over as they come.
+
+use std::sync::Mutex;
+
+use crate::error::{Error, Result};
+use crate::ffi::{
+    BatchReader, BindInput, Bound, BoundFunction, OutputBatch, Parameter, PrivateDatabase, QueryResult, TableFunction,
+    TableScan,
+};
+use crate::sql::functions::read::ReadPlan;
+use crate::sql::rows;
+use crate::sql::session::Session;
+
+/// A query over reads: in `sql` each is called by its name, `left_side()`.
+#[derive(Debug, Clone)]
+pub struct EngineQuery {
+    /// The reads and what they are called.
+    pub reads: Vec<(&'static str, ReadPlan)>,
+    /// One SELECT.
+    pub sql: String,
+    /// Whose limits hold.
+    pub session: Session,
+}
+
+/// A name as SQL takes it.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+impl EngineQuery {
+    fn start(&self, projection: &[usize]) -> Result<Running> {
+        let threads = self.session.threads.to_string();
+        let mut settings = vec![("threads", threads.as_str())];
+        settings.extend(self.session.engine_settings.iter().map(|(name, value)| (*name, value.as_str())));
+        let mut database = PrivateDatabase::open(&settings)?;
+        let loader = database.loader()?;
+        for (name, read) in &self.reads {
+            loader.table_function(Side { name, read: read.clone() })?;
+        }
+        drop(loader);
+        let positions: Vec<String> = projection.iter().map(|column| format!("#{}", column + 1)).collect();
+        let sql = format!("SELECT {} FROM ({})", positions.join(", "), self.sql);
+        let result = database.query(&sql)?;
+        Ok(Running { result, _database: database })
+    }
+}
+
+impl BoundFunction for EngineQuery {
+    fn open(&self, projection: &[usize]) -> Result<Box<dyn TableScan>> {
+        Ok(Box::new(EngineScan { running: Mutex::new(Some(self.start(projection)?)) }))
+    }
+}
+
+/// The stream of rows, dropped before the database that makes them.
+struct Running {
+    result: QueryResult,
+    _database: PrivateDatabase,
+}
+
+struct EngineScan {
+    running: Mutex<Option<Running>>,
+}
+
+impl TableScan for EngineScan {
+    fn reader(&self) -> Result<Box<dyn BatchReader>> {
+        let mut running = self.running.lock().map_err(|_| Error::internal("An earlier reader failed"))?;
+        Ok(Box::new(EngineReader { running: running.take() }))
+    }
+}
+
+struct EngineReader {
+    running: Option<Running>,
+}
+
+impl BatchReader for EngineReader {
+    fn next(&mut self) -> Result<Option<OutputBatch>> {
+        let Some(running) = &mut self.running else { return Ok(None) };
+        Ok(running.result.next_chunk()?.map(OutputBatch::Chunk))
+    }
+}
+
+/// One read, as a table function of the private database.
+struct Side {
+    name: &'static str,
+    read: ReadPlan,
+}
+
+impl TableFunction for Side {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    fn bind(&self, _input: &BindInput) -> Result<Bound> {
+        Ok(Bound {
+            columns: rows::columns(&self.read.schema())?,
+            cardinality: self.read.cardinality(),
+            function: Box::new(self.read.clone()),
+        })
+    }
+}

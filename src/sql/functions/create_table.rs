@@ -1,0 +1,103 @@
+//! `amplify_create_table(table, schema [, partition_by [, options]])`: registers a table, or adds columns to it.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Field, FieldRef};
+
+use crate::convert;
+use crate::error::{Error, Result};
+use crate::ffi::{ClientContext, LogicalType, ScalarCall, ScalarFunction, ScalarOutput, Signature, TypeId};
+use crate::sql::engine::quoted;
+use crate::sql::options::{Options, optional_names, required_text, text_of};
+use crate::sql::session::Session;
+use crate::store::registry::{self, TableDefinition, json_schema};
+use crate::store::table::TableName;
+
+const NAME: &str = "amplify_create_table";
+const OPTIONS: [&str; 1] = ["root"];
+
+/// The function.
+#[derive(Debug)]
+pub struct CreateTable;
+
+impl ScalarFunction for CreateTable {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn signatures(&self) -> Vec<Signature> {
+        let varchar = || LogicalType::new(TypeId::Varchar);
+        let any = || LogicalType::new(TypeId::Any);
+        let names = || LogicalType::list(&varchar());
+        vec![vec![varchar(), any()], vec![varchar(), any(), names()], vec![varchar(), any(), names(), any()]]
+    }
+
+    fn returns(&self) -> TypeId {
+        TypeId::Varchar
+    }
+
+    fn open(&self, context: &ClientContext) -> Result<Box<dyn ScalarCall>> {
+        Ok(Box::new(Call { session: Session::read(context) }))
+    }
+}
+
+struct Call {
+    session: Session,
+}
+
+impl ScalarCall for Call {
+    fn call(&self, arguments: &[(ArrayRef, FieldRef)]) -> Result<ScalarOutput> {
+        let name = TableName::parse(required_text(arguments, 0, "table")?)?;
+        let schema = arguments.get(1).ok_or_else(|| Error::internal("The schema is missing"))?;
+        let options = match arguments.get(3) {
+            Some(options) => Options::of_struct(options, NAME, &OPTIONS)?,
+            None => Options::default(),
+        };
+        let partition_by = optional_names(arguments.get(2), "partition_by")?;
+        let definition = TableDefinition::new(name, fields(schema)?, &partition_by)?;
+        let store = self.session.store(options.text("root")?)?;
+        let outcome = registry::create_table(store.storage.as_ref(), &definition)?;
+        Ok(ScalarOutput::Varchar(outcome.as_str().to_owned()))
+    }
+}
+
+/// The columns that the argument describes, in whichever of the three forms.
+fn fields((array, _): &(ArrayRef, FieldRef)) -> Result<Vec<Field>> {
+    let refuse = || {
+        Error::invalid("The schema must be a STRUCT of column and type, a list of columns, or a JSON Schema!")
+            .with_hint("For example {image_id: 'VARCHAR NOT NULL', depth: 'DOUBLE'}.")
+    };
+    if let Some(text) = text_of(array) {
+        return if text.trim_start().starts_with('{') {
+            json_schema::fields(text)
+        } else {
+            convert::parse_column_list(text)
+        };
+    }
+    match array.data_type() {
+        DataType::Struct(columns) if array.is_valid(0) => {
+            let mut parsed = Vec::with_capacity(columns.len());
+            for (column, kind) in columns.iter().zip(array.as_struct().columns()) {
+                let kind = text_of(kind).ok_or_else(|| {
+                    Error::invalid(format!("The type of column \"{}\" must be text!", column.name()))
+                        .with_hint("For example {depth: 'DOUBLE'}.")
+                })?;
+                parsed.push(column_of(column.name(), kind)?);
+            }
+            Ok(parsed)
+        }
+        _ => Err(refuse()),
+    }
+}
+
+/// One column of the STRUCT form. The text must be a type, perhaps with NOT NULL, and not make other columns.
+fn column_of(name: &str, kind: &str) -> Result<Field> {
+    let refuse = || {
+        Error::invalid(format!("\"{}\" is no type for column \"{name}\"!", kind.trim()))
+            .with_hint("For example 'VARCHAR NOT NULL' or 'DOUBLE'.")
+    };
+    let columns = convert::parse_column_list(&format!("{} {kind}", quoted(name)))?;
+    match <[Field; 1]>::try_from(columns) {
+        Ok([field]) if field.name() == name => Ok(field),
+        _ => Err(refuse()),
+    }
+}

@@ -1,0 +1,187 @@
+//! `amplify_read(table, filters =>, columns =>, root =>)`: the rows of a table.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+
+use crate::convert;
+use crate::error::{Error, Result};
+use crate::ffi::{
+    BatchReader, BindInput, Bound, BoundFunction, OutputBatch, OutputColumn, Parameter, TableFunction, TableScan,
+};
+use crate::sql::session::Store;
+use crate::sql::{arguments, rows};
+use crate::store::filter::Filters;
+use crate::store::plan;
+use crate::store::scalar::Scalar;
+use crate::store::scan::{Consumer, Scan, ScanRequest};
+use crate::store::table::Table;
+
+/// The function.
+#[derive(Debug)]
+pub struct Read;
+
+impl TableFunction for Read {
+    fn name(&self) -> &'static str {
+        "amplify_read"
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        vec![
+            Parameter::varchar(),
+            Parameter::named_any("filters"),
+            Parameter::named_any("columns"),
+            Parameter::named_varchar("root"),
+        ]
+    }
+
+    fn bind(&self, input: &BindInput) -> Result<Bound> {
+        let name = arguments::text(input, 0, "table")?;
+        let (session, store) = arguments::store(input)?;
+        let table = store.table(&name)?;
+        let filters = arguments::filters(input, "filters", &table)?;
+        let columns = match input.named("columns") {
+            None => (0..table.schema().fields().len()).collect(),
+            Some(value) => arguments::columns(&table, &arguments::names(&value, "columns")?, "columns")?,
+        };
+        let read = ReadPlan { store, table, filters, columns, threads: session.threads };
+        Ok(Bound { columns: rows::columns(&read.schema())?, cardinality: read.cardinality(), function: Box::new(read) })
+    }
+}
+
+/// A read that knows its table, filters and columns, and can be run many times.
+#[derive(Debug, Clone)]
+pub struct ReadPlan {
+    /// Where the table is.
+    pub store: Store,
+    /// What is read.
+    pub table: Arc<Table>,
+    /// Which rows.
+    pub filters: Arc<Filters>,
+    /// Which columns: positions in the table's schema.
+    pub columns: Vec<usize>,
+    /// How many threads decode.
+    pub threads: usize,
+}
+
+impl ReadPlan {
+    /// Rows that the optimizer is told to expect of a table whose files have not been listed: large, so that it does
+    /// not build a hash table of them.
+    const EXPECTED_ROWS: u64 = 10_000_000;
+    /// The same where filters are given.
+    const EXPECTED_FILTERED_ROWS: u64 = 100_000;
+
+    /// The columns it gives.
+    pub fn schema(&self) -> SchemaRef {
+        let fields: Vec<_> = self.columns.iter().map(|&column| self.table.schema().fields()[column].clone()).collect();
+        Arc::new(Schema::new(fields))
+    }
+
+    /// How many rows to expect: a guess, for binding lists no files.
+    pub fn cardinality(&self) -> (u64, bool) {
+        let filtered = !self.filters.conditions().is_empty();
+        (if filtered { Self::EXPECTED_FILTERED_ROWS } else { Self::EXPECTED_ROWS }, false)
+    }
+}
+
+impl BoundFunction for ReadPlan {
+    fn open(&self, projection: &[usize]) -> Result<Box<dyn TableScan>> {
+        let mut data_columns: Vec<usize> = Vec::new();
+        let mut layout = Vec::with_capacity(projection.len());
+        for &projected in projection {
+            let column = *self
+                .columns
+                .get(projected)
+                .ok_or_else(|| Error::internal(format!("DuckDB asks for column {projected}, which was not bound")))?;
+            layout.push(match self.table.partition_level(column) {
+                Some(level) => Source::Key(level),
+                None => Source::Data(data_columns.iter().position(|&known| known == column).unwrap_or_else(|| {
+                    data_columns.push(column);
+                    data_columns.len() - 1
+                })),
+            });
+        }
+        let files = plan::plan(&self.store.journal(&self.table), &self.table, &self.filters)?;
+        let scan = Scan::start(ScanRequest {
+            storage: self.store.reading(&self.table),
+            table: self.table.clone(),
+            filters: self.filters.clone(),
+            files,
+            columns: data_columns,
+            threads: self.threads,
+        })?;
+        Ok(Box::new(ReadScan { scan, table: self.table.clone(), layout: layout.into(), threads: self.threads }))
+    }
+}
+
+/// Where an output column comes from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    /// The data column at this position of the scan.
+    Data(usize),
+    /// The partition key of this level.
+    Key(usize),
+}
+
+struct ReadScan {
+    scan: Arc<Scan>,
+    table: Arc<Table>,
+    layout: Arc<[Source]>,
+    threads: usize,
+}
+
+impl TableScan for ReadScan {
+    fn max_threads(&self) -> usize {
+        self.threads
+    }
+
+    fn reader(&self) -> Result<Box<dyn BatchReader>> {
+        Ok(Box::new(ReadReader {
+            consumer: self.scan.consumer(),
+            table: self.table.clone(),
+            layout: self.layout.clone(),
+            current: None,
+        }))
+    }
+}
+
+struct ReadReader {
+    consumer: Consumer,
+    table: Arc<Table>,
+    layout: Arc<[Source]>,
+    /// The output columns of the partition that rows last came from.
+    current: Option<(Arc<[Scalar]>, Arc<[OutputColumn]>)>,
+}
+
+impl ReadReader {
+    /// The output columns for rows of `partition`: its keys are constants.
+    fn columns(&mut self, partition: &Arc<[Scalar]>) -> Result<Arc<[OutputColumn]>> {
+        if let Some((known, columns)) = &self.current
+            && Arc::ptr_eq(known, partition)
+        {
+            return Ok(columns.clone());
+        }
+        let keys: Vec<_> = self.table.partition_fields().collect();
+        let columns: Result<Arc<[OutputColumn]>> = self
+            .layout
+            .iter()
+            .map(|source| match source {
+                Source::Data(position) => Ok(OutputColumn::Array(*position)),
+                Source::Key(level) => match (partition.get(*level), keys.get(*level)) {
+                    (Some(value), Some(field)) => convert::constant(value, field).map(OutputColumn::Constant),
+                    _ => Err(Error::internal("A partition has fewer keys than its table")),
+                },
+            })
+            .collect();
+        let columns = columns?;
+        self.current = Some((partition.clone(), columns.clone()));
+        Ok(columns)
+    }
+}
+
+impl BatchReader for ReadReader {
+    fn next(&mut self) -> Result<Option<OutputBatch>> {
+        let Some(next) = self.consumer.next()? else { return Ok(None) };
+        Ok(Some(OutputBatch::Arrow { columns: self.columns(&next.partition)?, batch: next.batch }))
+    }
+}
