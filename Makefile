@@ -1,0 +1,63 @@
+# `make` builds the extension that the tests and the demo use, `make test` tests it, `make demo` shows it.
+# Targets and places are those of DuckDB's template for Rust extensions, and `quick` between debug and release.
+
+PYTHON ?= python3
+CARGO ?= cargo
+# --locked where the build must be the committed one (CI); cargo's default elsewhere.
+CARGO_FLAGS ?= $(if $(CI),--locked)
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+
+UNAME := $(shell uname -s)
+LIBRARY := $(if $(filter Darwin,$(UNAME)),libamplify.dylib,libamplify.so)
+
+# Mode -> cargo's profile, and the directory cargo puts it in.
+PROFILE_debug := dev
+PROFILE_quick := quick
+PROFILE_release := release
+
+.DEFAULT_GOAL := quick
+.PHONY: help quick debug release configure test test_debug test_release demo lint fences clean clean_all
+
+help: ## Show the targets
+	@sed -n 's/^\([a-z_ ]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
+	    while IFS="$$(printf '\t')" read -r target text; do printf '  make %-26s %s\n' "$$target" "$$text"; done
+
+quick debug release: ## Build build/<mode>/amplify.duckdb_extension (quick is the default)
+	@echo "== Building amplify ($@); the first time this takes minutes"
+	$(CARGO) build $(CARGO_FLAGS) --lib --profile $(PROFILE_$@)
+	@$(PYTHON) scripts/append_footer.py $(TARGET_DIR)/$@/$(LIBRARY) \
+	    build/$@/amplify.duckdb_extension build/$@/extension/amplify/amplify.duckdb_extension
+
+configure: ## Make the pinned Python environments of the tests and the demo
+	@$(PYTHON) scripts/environments.py
+
+test: quick ## Build and run every test, on DuckDB 1.5.6 and 2.0.0
+	@$(PYTHON) scripts/run_tests.py --mode quick
+
+test_debug test_release: test_%: % ## The same with a debug or release build
+	@$(PYTHON) scripts/run_tests.py --mode $*
+
+demo: quick ## Build and show the main job in the DuckDB shell, on a store below build/demo
+	@echo "== Getting the DuckDB shell"
+	@$(PYTHON) scripts/environments.py cli
+	@echo "== Running sql/demo.sql on a new store below build/demo"
+	@rm -rf build/demo && mkdir -p build/demo
+	@build/venv/cli/duckdb -unsigned -no-init -batch -bail -f sql/demo.sql
+
+lint: fences ## Check the format, clippy without warnings, and the fences of the source tree
+	@echo "== Checking the format"
+	$(CARGO) fmt --check
+	@echo "== Running clippy"
+	$(CARGO) clippy $(CARGO_FLAGS) --profile quick --all-targets -- -D warnings
+
+fences:
+	@echo "== Checking the fences of the source tree"
+	@$(PYTHON) scripts/fences.py
+
+clean: ## Delete what was built, but not cargo's dependencies nor the environments
+	rm -rf build/debug build/quick build/release build/demo build/sqllogictest build/test
+	$(CARGO) clean --package amplify
+
+clean_all: ## Delete everything that is not in the repository
+	rm -rf build
+	$(CARGO) clean
