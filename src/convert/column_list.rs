@@ -37,10 +37,14 @@ pub fn parse_column_list(text: &str) -> Result<Vec<Field>> {
     }
     let required = "SELECT column_name FROM duckdb_columns() WHERE table_name = 'columns' AND NOT is_nullable";
     let required = texts(&mut database, required)?;
+    let type_names = texts(&mut database, "SELECT data_type FROM duckdb_columns() ORDER BY column_index")?;
     let columns = database.query("SELECT * FROM columns")?.columns();
     columns
         .into_iter()
-        .map(|(name, kind)| Ok(types::field(&name, &kind)?.with_nullable(!required.contains(&name))))
+        .zip(type_names)
+        .map(|((name, kind), type_name)| {
+            Ok(types::field(&name, &kind, &type_name)?.with_nullable(!required.contains(&name)))
+        })
         .collect()
 }
 

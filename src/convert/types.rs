@@ -52,16 +52,26 @@ pub fn logical_type(field: &Field) -> Result<LogicalType> {
     Ok(LogicalType::new(id))
 }
 
-/// The canonical, nullable field for DuckDB's type of the column called `column`.
+/// The canonical, nullable field for DuckDB's type of the column called `column`; `type_name` is what SQL calls it.
 ///
 /// # Errors
 /// `Unsupported`, naming the column and the type, where a store cannot hold it.
-pub fn field(column: &str, kind: &LogicalType) -> Result<Field> {
-    field_inside(column, column, kind)
+pub fn field(column: &str, kind: &LogicalType, type_name: &str) -> Result<Field> {
+    field_inside(column, column, kind).map_err(|reason| match reason {
+        Refused::Error(error) => error,
+        Refused::Unnamed => types::unsupported(column, type_name, None),
+    })
 }
 
-fn field_inside(name: &str, column: &str, kind: &LogicalType) -> Result<Field> {
-    let refuse = |type_name: &str, hint: Option<&str>| Err(types::unsupported(column, type_name, hint));
+/// Why a type is refused.
+enum Refused {
+    Error(Error),
+    /// A type that the C API has no name for.
+    Unnamed,
+}
+
+fn field_inside(name: &str, column: &str, kind: &LogicalType) -> Result<Field, Refused> {
+    let refuse = |type_name: &str, hint: Option<&str>| Err(Refused::Error(types::unsupported(column, type_name, hint)));
     let plain = |data_type| Ok(Field::new(name, data_type, true));
     match kind.alias().as_deref() {
         None => {}
@@ -98,11 +108,11 @@ fn field_inside(name: &str, column: &str, kind: &LogicalType) -> Result<Field> {
         TypeId::List => plain(types::list_of(field_inside("element", column, &kind.list_child())?)),
         TypeId::Array => {
             let (element, size) = kind.array_child();
-            let size = i32::try_from(size).map_err(|_| types::unsupported(column, "a huge ARRAY", None))?;
+            let size = i32::try_from(size).map_err(|_| Refused::Unnamed)?;
             plain(DataType::FixedSizeList(Arc::new(field_inside("element", column, &element)?), size))
         }
         TypeId::Struct => {
-            let children: Result<Vec<FieldRef>> = kind
+            let children: Result<Vec<FieldRef>, Refused> = kind
                 .struct_children()
                 .iter()
                 .map(|(name, child)| field_inside(name, column, child).map(Arc::new))
@@ -130,6 +140,6 @@ fn field_inside(name: &str, column: &str, kind: &LogicalType) -> Result<Field> {
         TypeId::Bit => refuse("BIT", Some("Register BLOB or VARCHAR.")),
         TypeId::BigNum => refuse("BIGNUM", Some("DECIMAL(38,0) holds 38 digits; VARCHAR any number.")),
         TypeId::Null => refuse("NULL", Some("Say which type it is.")),
-        TypeId::Any | TypeId::Other(_) => refuse("that Parquet or Arrow does not share", None),
+        TypeId::Any | TypeId::Other(_) => Err(Refused::Unnamed),
     }
 }

@@ -2,9 +2,10 @@
 
 use std::ffi::c_char;
 
+use arrow::array::AsArray;
 use libduckdb_sys as sys;
 
-use super::logical_type::LogicalType;
+use super::logical_type::{LogicalType, TypeId};
 use super::text;
 
 /// An owned DuckDB value, never the NULL pointer.
@@ -49,6 +50,11 @@ impl Value {
     pub fn text(&self) -> Option<String> {
         if self.is_null() {
             return None;
+        }
+        if self.logical_type().id() == TypeId::Varchar {
+            // By way of Arrow: as a C string it would end at the first NUL, and mean something else.
+            let (array, _) = self.to_arrow().ok()?;
+            return array.as_string_opt::<i32>().map(|text| text.value(0).to_owned());
         }
         // SAFETY: a live value; the text is given away.
         Some(unsafe { text::owned(sys::duckdb_get_varchar(self.0)) })

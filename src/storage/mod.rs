@@ -58,6 +58,7 @@ pub enum PutOutcome {
 pub type Change<'a> = dyn FnMut(Option<&[u8]>) -> Result<Option<Vec<u8>>> + 'a;
 
 /// A file being written, invisible until [`FileWriter::finish`]. Dropping it instead leaves nothing behind.
+/// [`Write::flush`] puts aside what is held in memory, for a file that will rest while many others are written.
 pub trait FileWriter: Write + Send {
     /// Makes the file appear, whole, under its name.
     fn finish(self: Box<Self>) -> Result<FileMeta>;

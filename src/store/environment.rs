@@ -34,3 +34,58 @@ pub trait Environment: Send + Sync + Debug {
     /// Waits before try number `attempt` (from 1) of something that another writer was faster at.
     fn back_off(&self, attempt: u32);
 }
+
+#[cfg(test)]
+pub(in crate::store) mod testing {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::storage::Storage;
+    use crate::store::journal::Journal;
+    use crate::store::table::Table;
+
+    /// A world where time stands still, nobody waits, and txids are counted.
+    #[derive(Debug)]
+    pub struct TestEnvironment {
+        pub now: Mutex<DateTime<Utc>>,
+        pub writer: Writer,
+        /// Processes that have ended.
+        pub gone: Mutex<Vec<u32>>,
+        last_txid: AtomicU64,
+    }
+
+    impl TestEnvironment {
+        /// The world as process `pid` sees it.
+        pub fn of(pid: u32) -> Arc<Self> {
+            let writer = Writer { host: "here".into(), pid, engine: "test".into(), process: pid.to_string() };
+            let now = Mutex::new(DateTime::UNIX_EPOCH + chrono::Duration::days(365));
+            Arc::new(Self { now, writer, gone: Mutex::default(), last_txid: AtomicU64::new(u64::from(pid) << 32) })
+        }
+    }
+
+    impl Environment for TestEnvironment {
+        fn now(&self) -> DateTime<Utc> {
+            *self.now.lock().unwrap()
+        }
+
+        fn new_txid(&self) -> String {
+            format!("{:032x}", self.last_txid.fetch_add(1, Ordering::SeqCst) + 1)
+        }
+
+        fn writer(&self) -> Writer {
+            self.writer.clone()
+        }
+
+        fn is_gone(&self, writer: &Writer) -> bool {
+            self.gone.lock().unwrap().contains(&writer.pid)
+        }
+
+        fn back_off(&self, _attempt: u32) {}
+    }
+
+    /// The journal of `table`, as process 1 of a test sees it.
+    pub fn journal(storage: Arc<dyn Storage>, table: &Table) -> Journal {
+        Journal::new(storage, table.name().clone(), TestEnvironment::of(1))
+    }
+}

@@ -67,6 +67,20 @@ pub fn is_nested(data_type: &DataType) -> bool {
     matches!(data_type, DataType::List(_) | DataType::FixedSizeList(_, _) | DataType::Struct(_) | DataType::Map(_, _))
 }
 
+/// How many nested types lie in one another; 0 for a scalar.
+pub fn nesting(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::List(child)
+        | DataType::LargeList(child)
+        | DataType::ListView(child)
+        | DataType::LargeListView(child)
+        | DataType::FixedSizeList(child, _)
+        | DataType::Map(child, _) => 1 + nesting(child.data_type()),
+        DataType::Struct(children) => 1 + children.iter().map(|child| nesting(child.data_type())).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// Whether values of the type can be spelt as a directory name: every scalar but BLOB.
 pub fn can_be_partition_key(field: &Field) -> bool {
     !is_nested(field.data_type()) && field.data_type() != &DataType::Binary

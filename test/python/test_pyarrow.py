@@ -166,13 +166,13 @@ def test_what_we_write_is_laid_out_and_read_like_pyarrows(con, root, tmp_path, k
 
 
 def test_the_registry_we_write_is_read_by_pyarrow(con, root):
-    con.execute("SELECT amplify_create_table('t', 'id BIGINT NOT NULL, k VARCHAR, at TIMESTAMPTZ', ['k'])").fetchall()
+    con.execute("SELECT amplify_create_table('t', 'id BIGINT NOT NULL, k VARCHAR, sampled TIMESTAMPTZ', ['k'])").fetchall()
     entry = json.loads((root / "_registry" / "tables.json").read_text())["t"]
     schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(entry["schema_ipc"])))
-    assert schema.names == entry["columns"] == ["id", "k", "at"]
+    assert schema.names == entry["columns"] == ["id", "k", "sampled"]
     assert [field.nullable for field in schema] == [False, True, True]
-    assert schema.field("at").type == pa.timestamp("us", "UTC")
-    assert [f["name"] for f in entry["schema_fields"]] == ["id", "k", "at"]
+    assert schema.field("sampled").type == pa.timestamp("us", "UTC")
+    assert [f["name"] for f in entry["schema_fields"]] == ["id", "k", "sampled"]
     assert entry["partition_by"] == ["k"]
 
 

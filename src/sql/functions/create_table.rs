@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field, FieldRef};
 
 use crate::convert;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{ClientContext, LogicalType, ScalarCall, ScalarFunction, ScalarOutput, Signature, TypeId};
 use crate::sql::engine::quoted;
 use crate::sql::options::{Options, optional_names, required_text, text_of};
@@ -95,7 +95,8 @@ fn column_of(name: &str, kind: &str) -> Result<Field> {
         Error::invalid(format!("\"{}\" is no type for column \"{name}\"!", kind.trim()))
             .with_hint("For example 'VARCHAR NOT NULL' or 'DOUBLE'.")
     };
-    let columns = convert::parse_column_list(&format!("{} {kind}", quoted(name)))?;
+    let columns = convert::parse_column_list(&format!("{} {kind}", quoted(name)))
+        .map_err(|error| if error.kind() == ErrorKind::Unsupported { error } else { refuse().with_source(error) })?;
     match <[Field; 1]>::try_from(columns) {
         Ok([field]) if field.name() == name => Ok(field),
         _ => Err(refuse()),

@@ -41,8 +41,13 @@ impl Write for LocalWriter {
         Ok(bytes.len())
     }
 
-    /// Does nothing: the file is invisible before it is finished, and small writes are what the buffer is for.
+    /// Puts what is gathered aside, into the file: who writes many files at once keeps none of them in memory.
     fn flush(&mut self) -> io::Result<()> {
+        self.check()?;
+        let buffer = std::mem::take(&mut self.buffer);
+        if !buffer.is_empty() {
+            self.staged.append(&[&buffer]).inspect_err(|_| self.failed = true)?;
+        }
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::kernels::cmp::not_distinct;
 use arrow::compute::{cast as arrow_cast, nullif};
@@ -23,6 +23,36 @@ pub(super) fn opaque_name(field: &Field) -> Option<String> {
     let metadata = field.extension_type_metadata().filter(|_| is_opaque(field))?;
     let metadata: serde_json::Value = serde_json::from_str(metadata).ok()?;
     metadata.get("type_name")?.as_str().map(str::to_owned)
+}
+
+/// HUGEINT and UHUGEINT, what DuckDB's `sum` of integers gives, as DECIMAL(38,0); `None` for another type.
+///
+/// # Errors
+/// For a value of more than 38 digits.
+pub(super) fn hugeint(array: &ArrayRef, from: &Field, to: &Field) -> Option<Result<ArrayRef, Failure>> {
+    let signed = match opaque_name(from).as_deref() {
+        Some("hugeint") => true,
+        Some("uhugeint") => false,
+        _ => return None,
+    };
+    let bytes = array.as_fixed_size_binary_opt()?;
+    let number = |bytes: &[u8]| {
+        let bytes: [u8; 16] = bytes.try_into().ok()?;
+        let number = if signed { i128::from_le_bytes(bytes) } else { u128::from_le_bytes(bytes).try_into().ok()? };
+        Decimal128Type::is_valid_decimal_precision(number, Decimal128Type::MAX_PRECISION).then_some(number)
+    };
+    let lost = (0..array.len()).find(|&row| array.is_valid(row) && number(bytes.value(row)).is_none());
+    if lost.is_some() {
+        return Some(Err(Failure::types(from, to).with_hint("A value has more than 38 digits.")));
+    }
+    let numbers: Decimal128Array = bytes.iter().map(|bytes| bytes.and_then(number)).collect();
+    let decimal = numbers.with_precision_and_scale(Decimal128Type::MAX_PRECISION, 0);
+    Some(decimal.map(|numbers| Arc::new(numbers) as ArrayRef).map_err(Failure::from))
+}
+
+/// The canonical field of what [`hugeint`] gives.
+pub(super) fn hugeint_field(from: &Field) -> Field {
+    Field::new(from.name(), DataType::Decimal128(Decimal128Type::MAX_PRECISION, 0), true)
 }
 
 /// Whether the array holds booleans, a byte each.

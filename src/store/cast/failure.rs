@@ -145,6 +145,11 @@ fn source_name(from: &Field) -> String {
     if let Some(name) = super::decode::opaque_name(from) {
         return name.to_uppercase();
     }
+    match from.data_type() {
+        DataType::Interval(_) => return "INTERVAL".to_owned(),
+        DataType::Union(..) => return "UNION".to_owned(),
+        _ => {}
+    }
     let without_values = types::canonical(from).unwrap_or_else(|_| from.clone());
     types::sql_name(&without_values)
 }

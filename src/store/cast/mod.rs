@@ -66,13 +66,32 @@ pub(in crate::store) fn try_cast(array: &ArrayRef, from: &Field, to: &Field) -> 
     cast(array, None, from, to)
 }
 
-/// Whether any value but NULL of the type of `from` can be cast to the type of `to` at all.
+/// Whether any value of the type of `from` can be cast to the type of `to` at all.
+///
+/// DuckDB 1.5 gives a bare NULL the type INTEGER: an INTEGER may turn out to be nothing but NULLs.
 pub(in crate::store) fn check_castable(from: &Field, to: &Field) -> Result<(), Failure> {
-    try_cast(&new_empty_array(from.data_type()), from, to).map(drop)
+    let check = |from: &Field| try_cast(&new_empty_array(from.data_type()), from, to).map(drop);
+    check(from).or_else(|failure| {
+        let nulls = integers_as_nulls(from);
+        if nulls == *from { Err(failure) } else { check(&nulls).map_err(|_| failure) }
+    })
+}
+
+/// The field with the type NULL wherever it is INTEGER: itself, or in a STRUCT.
+fn integers_as_nulls(field: &Field) -> Field {
+    let data_type = match field.data_type() {
+        DataType::Int32 => DataType::Null,
+        DataType::Struct(children) => DataType::Struct(children.iter().map(|child| integers_as_nulls(child)).collect()),
+        other => other.clone(),
+    };
+    field.clone().with_data_type(data_type)
 }
 
 /// Casts what is not NULL in `array` nor, slot by slot, in `parent`: the NULLs of the STRUCT or ARRAY around it.
 fn cast(array: &ArrayRef, parent: Option<&NullBuffer>, from: &Field, to: &Field) -> Result<ArrayRef, Failure> {
+    if let Some(numbers) = decode::hugeint(array, from, to) {
+        return cast(&numbers?, parent, &decode::hugeint_field(from), to);
+    }
     if decode::is_opaque(from) {
         let hint = "Cast it first, for example to BIGINT, DECIMAL(38, 0) or VARCHAR.";
         return Err(Failure::types(from, to).with_hint(hint));
@@ -83,6 +102,9 @@ fn cast(array: &ArrayRef, parent: Option<&NullBuffer>, from: &Field, to: &Field)
     }
     if array.data_type() == to.data_type() {
         return Ok(array.clone());
+    }
+    if array.data_type() == &DataType::Int32 && !array.is_empty() && array.null_count() == array.len() {
+        return Ok(new_null_array(to.data_type(), array.len())); // a bare NULL: see `check_castable`
     }
     let array = decode::plain(array, parent, from, to)?;
     match (array.data_type(), to.data_type()) {

@@ -52,6 +52,9 @@ enum Tree {
 
 impl Tree {
     fn of(array: &ArrayRef, parent: Option<&NullBuffer>, from: &Field, to: &Field) -> Result<Self, Failure> {
+        if let Some(numbers) = decode::hugeint(array, from, to) {
+            return Self::of(&numbers?, parent, &decode::hugeint_field(from), to);
+        }
         if decode::is_opaque(from) {
             return Err(Failure::types(from, to));
         }

@@ -9,14 +9,19 @@ use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::{PlannedFile, PlannedPartition};
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use crate::storage::{Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use crate::store::environment::testing::journal;
 use crate::store::filter::Filters;
 use crate::store::table::{Table, TableName};
 
-/// Files by path. Only reading works.
+/// Files by path. Only reading works. Clones share the files.
+#[derive(Debug, Clone, Default)]
+pub(in crate::store) struct Memory(Arc<State>);
+
 #[derive(Debug, Default)]
-pub(in crate::store) struct Memory {
+struct State {
     files: Mutex<BTreeMap<String, Bytes>>,
     listed: Mutex<Vec<String>>,
     read: Mutex<Vec<(String, Range<u64>)>>,
@@ -26,18 +31,20 @@ impl Memory {
     pub(in crate::store) fn put(&self, path: &str, bytes: impl Into<Bytes>) -> FileMeta {
         let bytes = bytes.into();
         let meta = meta(path, bytes.len());
-        self.files.lock().unwrap().insert(path.to_owned(), bytes);
+        self.0.files.lock().unwrap().insert(path.to_owned(), bytes);
         meta
     }
 
-    /// The directories listed since the last call.
+    /// The directories of tables listed since the last call.
     pub(in crate::store) fn take_listed(&self) -> Vec<String> {
-        std::mem::take(&mut self.listed.lock().unwrap())
+        let mut listed = std::mem::take(&mut *self.0.listed.lock().unwrap());
+        listed.retain(|dir| !dir.starts_with("_registry"));
+        listed
     }
 
     /// What was read since the last call.
     pub(in crate::store) fn take_read(&self) -> Vec<(String, Range<u64>)> {
-        std::mem::take(&mut self.read.lock().unwrap())
+        std::mem::take(&mut self.0.read.lock().unwrap())
     }
 
     /// How many bytes were read since the last call.
@@ -60,11 +67,11 @@ impl Storage for Memory {
     }
 
     fn list_dir(&self, dir: &str) -> Result<Listing> {
-        self.listed.lock().unwrap().push(dir.to_owned());
+        self.0.listed.lock().unwrap().push(dir.to_owned());
         let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
         let mut dirs = BTreeSet::new();
         let mut listing = Listing::default();
-        for (path, bytes) in self.files.lock().unwrap().range(prefix.clone()..) {
+        for (path, bytes) in self.0.files.lock().unwrap().range(prefix.clone()..) {
             let Some(rest) = path.strip_prefix(&prefix) else { break };
             match rest.split_once('/') {
                 Some((name, _)) => drop(dirs.insert(name.to_owned())),
@@ -76,14 +83,14 @@ impl Storage for Memory {
     }
 
     fn read(&self, path: &str) -> Result<Option<Bytes>> {
-        Ok(self.files.lock().unwrap().get(path).cloned())
+        Ok(self.0.files.lock().unwrap().get(path).cloned())
     }
 
     fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let missing = || Error::new(ErrorKind::NotFound, format!("No file \"{}\"", self.location(path)));
-        let bytes = self.files.lock().unwrap().get(path).cloned().ok_or_else(missing)?;
+        let bytes = self.0.files.lock().unwrap().get(path).cloned().ok_or_else(missing)?;
         let answer = |range: &Range<u64>| {
-            self.read.lock().unwrap().push((path.to_owned(), range.clone()));
+            self.0.read.lock().unwrap().push((path.to_owned(), range.clone()));
             match range.end <= bytes.len() as u64 {
                 true => Ok(bytes.slice(range.start as usize..range.end as usize)),
                 false => {
@@ -98,7 +105,7 @@ impl Storage for Memory {
         read_only()
     }
 
-    fn update(&self, _: &str, _: &mut dyn FnMut(Option<&[u8]>) -> Result<Option<Vec<u8>>>) -> Result<()> {
+    fn update(&self, _: &str, _: &mut Change) -> Result<()> {
         read_only()
     }
 
@@ -127,4 +134,14 @@ pub(in crate::store) fn table(name: &str, columns: &[(&str, DataType)], keys: us
 pub(in crate::store) fn filters(table: &Table, json: &str) -> Arc<Filters> {
     let argument: ArrayRef = Arc::new(StringArray::from(vec![json]));
     Arc::new(Filters::parse(table, &argument, &Field::new("filters", DataType::Utf8, true)).unwrap())
+}
+
+/// [`super::plan`] of a table in memory.
+pub(in crate::store) fn plan(memory: &Memory, table: &Table, filters: &Filters) -> Result<Vec<PlannedFile>> {
+    super::plan(&journal(Arc::new(memory.clone()), table), table, filters)
+}
+
+/// [`super::partitions`] of a table in memory.
+pub(in crate::store) fn partitions(memory: &Memory, table: &Table, filters: &Filters) -> Result<Vec<PlannedPartition>> {
+    super::partitions(&journal(Arc::new(memory.clone()), table), table, filters)
 }

@@ -1,8 +1,12 @@
 use arrow::datatypes::DataType;
 
-use super::testing::{Memory, filters, table};
-use super::*;
+use std::sync::Arc;
+
+use super::testing::{Memory, filters, partitions, plan, table};
 use crate::error::ErrorKind;
+use crate::store::filter::Filters;
+use crate::store::scalar::Scalar;
+use crate::store::table::Table;
 
 fn images() -> Arc<Table> {
     table("images", &[("id", DataType::Int64), ("instrument", DataType::Utf8), ("year", DataType::Int32)], 2)

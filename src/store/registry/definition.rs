@@ -24,6 +24,7 @@ impl TableDefinition {
     /// a partition key, a key that is no column, nothing but keys, no columns at all.
     pub fn new(name: TableName, fields: Vec<Field>, partition_by: &[String]) -> Result<Self> {
         check_names(&fields)?;
+        check_depth(&fields)?;
         let schema = Schema::new(fields.iter().map(types::canonical).collect::<Result<Vec<_>>>()?);
         let partition_by = resolve_keys(&schema, partition_by)?;
         if partition_by.len() == schema.fields().len() {
@@ -46,5 +47,18 @@ impl TableDefinition {
     /// The partition keys' names, in the order of the directory levels.
     pub fn partition_by(&self) -> impl ExactSizeIterator<Item = &str> {
         self.partition_by.iter().map(|&column| self.schema.field(column).name().as_str())
+    }
+}
+
+/// How deep types may be nested. Readers of Arrow schemas give up a little beyond it, and the table would be lost.
+const MAX_NESTING: usize = 24;
+
+fn check_depth(fields: &[Field]) -> Result<()> {
+    match fields.iter().find(|field| types::nesting(field.data_type()) > MAX_NESTING) {
+        None => Ok(()),
+        Some(field) => Err(Error::invalid(format!(
+            "The type of column \"{}\" is nested more than {MAX_NESTING} levels deep!",
+            field.name()
+        ))),
     }
 }

@@ -58,7 +58,7 @@ impl Target {
     ///
     /// # Errors
     /// Where a value cannot be cast without loss, or the type not at all; names column and types, not the file.
-    pub(super) fn from_file(&self, array: &ArrayRef, from: &Field) -> Result<ArrayRef> {
+    pub(super) fn convert(&self, array: &ArrayRef, from: &Field) -> Result<ArrayRef> {
         let wanted = self.output.data_type();
         if array.data_type() == wanted {
             return Ok(array.clone());

@@ -22,6 +22,7 @@ mod footer;
 mod open;
 mod prune;
 mod schedule;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -124,6 +125,7 @@ impl Consumer {
     /// # Errors
     /// `Corrupt` for a damaged file, `Conversion` for one that does not fit the registered types, what reading fails
     /// with; each names the file. An error ends the scan for all its consumers, and is given to one of them.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot fail and go on")]
     pub fn next(&mut self) -> Result<Option<ScanBatch>> {
         self.scan.schedule.next(&mut self.claim)
     }

@@ -205,7 +205,7 @@ fn canonical(test: &ColumnTest, reader: &ArrowReaderMetadata, bounds: Option<Arr
     if !keeps_order(field.data_type(), test.target.canonical.data_type()) {
         return None;
     }
-    test.target.from_file(&bounds?, field).ok()
+    test.target.convert(&bounds?, field).ok()
 }
 
 fn bounds_at(

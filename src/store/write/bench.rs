@@ -12,6 +12,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::{TableWriter, WriteMode, WriteOptions};
 use crate::storage::Local;
+use crate::store::environment::testing::journal;
 use crate::store::table::{Table, TableName};
 use crate::store::types::timestamptz;
 
@@ -33,7 +34,8 @@ fn throughput() {
     let storage = Arc::new(Local::open(directory.path(), false).unwrap());
     let (before, cpu_before) = (peak_mb(), cpu_seconds());
     let start = Instant::now();
-    let mut writer = TableWriter::begin(storage, Arc::new(table()), "bench", options).unwrap();
+    let table = Arc::new(table());
+    let mut writer = TableWriter::begin(journal(storage, &table), table, options).unwrap();
     for batch in stored.iter().cloned().chain(made) {
         writer.push(&batch).unwrap();
     }

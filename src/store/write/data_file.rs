@@ -113,7 +113,7 @@ impl DataFile {
             if let RowGroup::Decoded(metadata, page_index) = row_group {
                 let file = footer(vec![metadata.as_ref().clone()], page_index.clone(), encoder.bare_file_metadata());
                 let mut bytes = Vec::new();
-                ParquetMetaDataWriter::new(&mut bytes, &file).with_write_path_in_schema(true).finish()?;
+                ParquetMetaDataWriter::new(&mut bytes, &file).with_write_path_in_schema(false).finish()?;
                 bytes.shrink_to_fit();
                 *row_group = RowGroup::AtRest(bytes.into());
             }
@@ -134,8 +134,10 @@ impl DataFile {
             page_indexes.push(page_index);
         }
         let file = footer(row_groups, Arc::new(PageIndexes(page_indexes)), encoder.file_metadata());
-        let output = resume(&mut self.writer, self.size)?;
-        ParquetMetaDataWriter::new_with_tracked(output, &file).finish()?;
+        // Not into the file at once: the metadata writer leaves the end to a buffer's drop, which keeps errors quiet.
+        let mut bytes = Vec::new();
+        ParquetMetaDataWriter::new_with_tracked(resume(&mut bytes, self.size)?, &file).finish()?;
+        self.writer.write_all(&bytes)?;
         self.writer.flush()?;
         Ok(self.writer)
     }
@@ -212,7 +214,7 @@ impl PageIndexProvider for PageIndexes {
 ///
 /// A `TrackedWrite` counts from 0 and cannot be told otherwise; what it is fed to come to the right position goes
 /// nowhere.
-fn resume(writer: &mut Box<dyn FileWriter>, size: u64) -> io::Result<TrackedWrite<Resumed<'_>>> {
+fn resume<W: Write>(writer: &mut W, size: u64) -> io::Result<TrackedWrite<Resumed<'_, W>>> {
     let mut output = TrackedWrite::new(Resumed { skip: size, writer });
     io::copy(&mut io::Read::take(Zeros, size), &mut output)?;
     output.flush()?;
@@ -228,13 +230,13 @@ impl io::Read for Zeros {
     }
 }
 
-/// A file's writer behind the first `skip` bytes, which are dropped.
-struct Resumed<'a> {
+/// A writer behind the first `skip` bytes, which are dropped.
+struct Resumed<'a, W> {
     skip: u64,
-    writer: &'a mut Box<dyn FileWriter>,
+    writer: &'a mut W,
 }
 
-impl Write for Resumed<'_> {
+impl<W: Write> Write for Resumed<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.skip == 0 {
             return self.writer.write(bytes);
@@ -253,4 +255,73 @@ impl Write for Resumed<'_> {
 fn failed(encoder: &Encoder, source: ParquetError) -> Error {
     Error::new(ErrorKind::Io, format!("Could not write a data file of table \"{}\"", encoder.table()))
         .with_source(source)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Float64Array, StringArray};
+    use arrow::datatypes::{DataType, Field, Schema};
+    use arrow::record_batch::RecordBatch;
+
+    use super::super::test_storage::Shared;
+    use super::*;
+    use crate::storage::Storage;
+    use crate::store::table::{Table, TableName};
+
+    /// A file of three row groups.
+    fn file(rests: bool) -> Bytes {
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("name", DataType::Utf8, true),
+            Field::new("size", DataType::Float64, false),
+        ]));
+        let table = Arc::new(Table::new(TableName::parse("t").unwrap(), schema.clone(), vec![]));
+        let encoder = Encoder::new(&table, &schema, 1).unwrap();
+        let storage = Shared::default();
+        let mut file = DataFile::new(storage.create("f").unwrap());
+        for start in [0, 50_000, 60_000] {
+            let rows = start..start + 30_000;
+            let names = rows.clone().map(|row| (row % 3 != 0).then(|| format!("name {}", row % 1000)));
+            let columns: Vec<ArrayRef> = vec![
+                Arc::new(StringArray::from_iter(names)),
+                Arc::new(Float64Array::from_iter_values(rows.map(|row| f64::from(row).sqrt()))),
+            ];
+            let batch = RecordBatch::try_new(schema.clone(), columns).unwrap();
+            file.append(encoder.encode(batch).unwrap(), &encoder).unwrap();
+            if rests {
+                file.rest(&encoder).unwrap();
+            }
+            assert_eq!(file.footer_bytes() > 0, rests);
+        }
+        file.finish(&encoder).unwrap().finish().unwrap();
+        storage.0.bytes("f")
+    }
+
+    #[test]
+    fn a_rest_does_not_change_the_file() {
+        assert!(file(true) == file(false));
+    }
+
+    #[test]
+    fn offsets_count_from_the_beginning_of_the_file() {
+        let bytes = file(true);
+        let metadata = ParquetMetaDataReader::new()
+            .with_page_index_policy(PageIndexPolicy::Required)
+            .parse_and_finish(&bytes)
+            .unwrap();
+        let index = metadata.page_index().unwrap();
+        let mut end = MAGIC.len() as u64;
+        for (group, row_group) in metadata.row_groups().iter().enumerate() {
+            assert_eq!(row_group.ordinal(), Some(group as i32));
+            for (number, column) in row_group.columns().iter().enumerate() {
+                let (start, length) = column.byte_range();
+                assert_eq!(start, end);
+                end = start + length;
+                let pages = index.offset_index(group, number).unwrap().page_locations();
+                assert_eq!(pages[0].offset, column.data_page_offset());
+                let last = pages.last().unwrap();
+                assert_eq!((last.offset + i64::from(last.compressed_page_size)) as u64, end);
+                assert_eq!(index.column_index(group, number).unwrap().num_pages() as usize, pages.len());
+            }
+        }
+    }
 }

@@ -37,11 +37,31 @@ pub(super) struct Encoder {
     schema: SchemaRef,
     parquet_schema: SchemaDescPtr,
     properties: WriterProperties,
-    /// By which leaf columns get a dictionary.
-    factories: Mutex<HashMap<Vec<bool>, Arc<(ArrowRowGroupWriterFactory, WriterPropertiesPtr)>>>,
+    factories: Mutex<HashMap<Layout, Arc<Factory>>>,
+}
+
+/// What is decided for each row group by its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Layout {
+    small: bool,
+    /// By leaf column.
+    dictionaries: Vec<bool>,
+}
+
+/// Makes the column writers of a layout.
+#[derive(Debug)]
+struct Factory {
+    writers: ArrowRowGroupWriterFactory,
+    properties: WriterPropertiesPtr,
 }
 
 impl Encoder {
+    /// Below this, a row group has no dictionaries and is compressed with Snappy: every column of it would need a zstd
+    /// context of its own, and to set that up takes longer (on virtual machines above all) than all the rest.
+    const SMALL_ROW_GROUP_ROWS: usize = 256;
+    /// A table of many columns could have as many layouts as row groups.
+    const KEPT_FACTORIES: usize = 64;
+
     /// `data_schema`: the table's columns but for the partition keys, in canonical types.
     pub(super) fn new(table: &Arc<Table>, data_schema: &Schema, compression_level: i32) -> Result<Self> {
         let unfit = |source: ParquetError| {
@@ -92,19 +112,21 @@ impl Encoder {
 
     /// Encodes `rows` as one row group.
     pub(super) fn encode(&self, rows: RecordBatch) -> Result<EncodedRowGroup> {
-        let (_, columns, _) = rows.into_parts();
+        let (_, columns, count) = rows.into_parts();
         let fields = self.schema.fields();
         let columns = columns
             .into_iter()
             .zip(fields)
             .map(|(column, field)| self.to_stored_type(column, field.name(), field.data_type()))
             .collect::<Result<Vec<_>>>()?;
-        let dictionaries = dictionaries(&columns)?;
+        let small = count < Self::SMALL_ROW_GROUP_ROWS;
+        let dictionaries = if small { vec![false; self.parquet_schema.num_columns()] } else { dictionaries(&columns)? };
+        let layout = Layout { small, dictionaries };
         let failed = |source: ParquetError| {
             Error::internal(format!("Could not encode records of table \"{}\"", self.table())).with_source(source)
         };
-        let factory = self.factory(dictionaries).map_err(failed)?;
-        let mut writers = factory.0.create_column_writers(0).map_err(failed)?.into_iter();
+        let factory = self.factory(layout).map_err(failed)?;
+        let mut writers = factory.writers.create_column_writers(0).map_err(failed)?.into_iter();
         let mut chunks = Vec::with_capacity(writers.len());
         for (column, field) in columns.into_iter().zip(fields) {
             for (leaf, mut writer) in compute_leaves(field, &column).map_err(failed)?.iter().zip(&mut writers) {
@@ -112,7 +134,7 @@ impl Encoder {
                 chunks.push(writer.close().map_err(failed)?);
             }
         }
-        Ok(EncodedRowGroup { chunks, properties: factory.1.clone() })
+        Ok(EncodedRowGroup { chunks, properties: factory.properties.clone() })
     }
 
     /// Parquet has no seconds.
@@ -128,24 +150,28 @@ impl Encoder {
         })
     }
 
-    fn factory(
-        &self,
-        dictionaries: Vec<bool>,
-    ) -> Result<Arc<(ArrowRowGroupWriterFactory, WriterPropertiesPtr)>, ParquetError> {
+    fn factory(&self, layout: Layout) -> Result<Arc<Factory>, ParquetError> {
         let mut factories = self.factories.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(factory) = factories.get(&dictionaries) {
+        if let Some(factory) = factories.get(&layout) {
             return Ok(factory.clone());
         }
         let mut properties = self.properties.clone().into_builder();
-        for (column, dictionary) in self.parquet_schema.columns().iter().zip(&dictionaries) {
+        if layout.small {
+            properties = properties.set_compression(Compression::SNAPPY);
+        }
+        for (column, dictionary) in self.parquet_schema.columns().iter().zip(&layout.dictionaries) {
             properties = properties.set_column_dictionary_enabled(column.path().clone(), *dictionary);
         }
         let properties = Arc::new(properties.build());
         // A factory takes what it needs from a file, which need not be the one that is written.
         let root = self.parquet_schema.root_schema_ptr();
         let file = SerializedFileWriter::new(std::io::sink(), root, properties.clone())?;
-        let factory = Arc::new((ArrowRowGroupWriterFactory::new(&file, self.schema.clone()), properties));
-        factories.insert(dictionaries, factory.clone());
+        let writers = ArrowRowGroupWriterFactory::new(&file, self.schema.clone());
+        let factory = Arc::new(Factory { writers, properties });
+        if factories.len() >= Self::KEPT_FACTORIES {
+            factories.clear();
+        }
+        factories.insert(layout, factory.clone());
         Ok(factory)
     }
 }

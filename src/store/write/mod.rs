@@ -1,13 +1,13 @@
 //! Arrow batches in, one published write out: partitioned, encoded on several threads, in bounded memory.
 //!
-//! 1. [`TableWriter::push`] finds the partition of every row ([`partitions`]) and keeps the batch as it is, next to a
-//!    list of *runs*: which rows of which batch go where ([`buffer`]).
+//! 1. [`TableWriter::push`] finds the partition of every row (`partitions`) and keeps the batch as it is, next to a
+//!    list of *runs*: which rows of which batch go where (`buffer`, `runs`).
 //! 2. When the buffer is full, or holds whole row groups, it is sealed: its runs are ordered by partition and cut into
 //!    row groups. Partitions with few rows wait for more.
-//! 3. Worker threads ([`pool`]) gather the rows of one row group each, encode its columns ([`encode`]) and hand it to
-//!    the partition's [`stream`], which appends row groups in the order of the rows, whichever was encoded first.
-//! 4. A [`data_file`] is open for as long as its partition may get more rows, and holds little meanwhile. Complete
-//!    files get their names at once; the [`transaction`] makes all of them part of the table at the end, or none.
+//! 3. Worker threads (`pool`) gather the rows of one row group each, encode its columns (`encode`) and hand it to
+//!    the partition's `stream`, which appends row groups in the order of the rows, whichever was encoded first.
+//! 4. A `data_file` is open for as long as its partition may get more rows, and holds little meanwhile. Complete
+//!    files are staged in the `transaction`, which publishes all of them at the end, or none.
 //!
 //! Memory: what is buffered and what is being encoded each take up to half of the budget; on top comes one row group a
 //! worker. The footers of open files take up to half of the budget again; beyond that, files are closed early and

@@ -186,3 +186,29 @@ impl Drop for Reservation {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn memory_is_given_out_up_to_the_limit() {
+        let memory = Arc::new(Memory { limit: 100, used: Mutex::new(0), freed: Condvar::new() });
+        let first = memory.reserve(60);
+        let second = memory.reserve(40);
+        let (sender, receiver) = unbounded();
+        let waiting = {
+            let memory = memory.clone();
+            std::thread::spawn(move || sender.send(memory.reserve(500)).unwrap())
+        };
+        drop(second);
+        assert!(receiver.recv_timeout(Duration::from_millis(50)).is_err(), "60 of 100 are in use");
+        drop(first);
+        // More than the limit, but alone.
+        drop(receiver.recv_timeout(Duration::from_secs(10)).unwrap());
+        waiting.join().unwrap();
+        assert_eq!(*lock(&memory.used), 0);
+    }
+}

@@ -318,14 +318,49 @@ fn every_encoding_of_text() {
 fn opaque_types_are_refused_by_their_own_name() {
     let metadata = HashMap::from([
         ("ARROW:extension:name".to_owned(), "arrow.opaque".to_owned()),
-        ("ARROW:extension:metadata".to_owned(), r#"{"type_name":"hugeint","vendor_name":"DuckDB"}"#.to_owned()),
+        ("ARROW:extension:metadata".to_owned(), r#"{"type_name":"bit","vendor_name":"DuckDB"}"#.to_owned()),
     ]);
     let array: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter([[0u8; 16]].into_iter()).unwrap());
     let from = Field::new("c", DataType::FixedSizeBinary(16), true).with_metadata(metadata);
     for to in [uuid_field("c", true), Field::new("c", DataType::Int64, true)] {
         let error = cast_lossless(&array, &from, &to).unwrap_err().to_string();
-        assert!(error.starts_with("Column \"c\": type HUGEINT cannot be cast to"), "{error}");
+        assert!(error.starts_with("Column \"c\": type BIT cannot be cast to"), "{error}");
     }
+}
+
+#[test]
+fn hugeint_is_cast_as_the_number_it_is() {
+    use arrow::datatypes::Int64Type;
+
+    let opaque = |name: &str| {
+        let metadata = format!(r#"{{"type_name":"{name}","vendor_name":"DuckDB"}}"#);
+        Field::new("c", DataType::FixedSizeBinary(16), true).with_metadata(HashMap::from([
+            ("ARROW:extension:name".to_owned(), "arrow.opaque".to_owned()),
+            ("ARROW:extension:metadata".to_owned(), metadata),
+        ]))
+    };
+    let to = Field::new("c", DataType::Int64, true);
+    let cast = |name: &str, value: [u8; 16]| {
+        let array: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter([value].into_iter()).unwrap());
+        cast_lossless(&array, &opaque(name), &to)
+    };
+    let numbers = cast("hugeint", (-7i128).to_le_bytes()).unwrap();
+    assert_eq!(numbers.as_primitive::<Int64Type>().value(0), -7);
+    assert_eq!(cast("uhugeint", 7u128.to_le_bytes()).unwrap().as_primitive::<Int64Type>().value(0), 7);
+    let error = cast("hugeint", i128::from(i64::MAX).wrapping_add(1).to_le_bytes()).unwrap_err().to_string();
+    assert!(error.contains("value 9223372036854775808 cannot be cast to BIGINT"), "{error}");
+    let error = cast("uhugeint", u128::MAX.to_le_bytes()).unwrap_err().to_string();
+    assert!(error.contains("more than 38 digits"), "{error}");
+}
+
+#[test]
+fn a_bare_null_has_no_type() {
+    let null: ArrayRef = Arc::new(Int32Array::from(vec![None, None]));
+    let (from, to) = (Field::new("c", DataType::Int32, true), Field::new("c", DataType::Date32, true));
+    assert!(check_castable(&from, &to).is_ok());
+    assert_eq!(cast_lossless(&null, &from, &to).unwrap().null_count(), 2);
+    let number: ArrayRef = Arc::new(Int32Array::from(vec![None, Some(1)]));
+    assert!(cast_lossless(&number, &from, &to).is_err());
 }
 
 #[test]

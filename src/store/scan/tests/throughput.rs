@@ -1,12 +1,15 @@
-//! How fast rows come: `cargo test --release --lib -- --ignored --nocapture throughput`.
+//! How fast rows come: `cargo test --profile quick --lib -- --ignored --nocapture throughput`.
+//!
+//! `AMPLIFY_BENCH_DIR` keeps the files for the next time, `AMPLIFY_BENCH_ONLY` picks a measurement by its name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use arrow::array::{Float64Array, StringArray, TimestampMicrosecondArray};
 
 use super::*;
 use crate::storage::Local;
+use crate::store::environment::testing::journal;
 use crate::store::types::timestamptz;
 
 const FILES: i64 = 8;
@@ -58,7 +61,7 @@ fn records(from: i64, count: i64) -> RecordBatch {
 }
 
 /// The store to read: made once where `AMPLIFY_BENCH_DIR` says, else in a temporary directory.
-fn prepare(root: &PathBuf, group_rows: usize) {
+fn prepare(root: &Path, group_rows: usize) {
     for index in 0..FILES {
         let path = root.join(format!("images/{index}.parquet"));
         if path.exists() {
@@ -81,16 +84,19 @@ fn throughput() {
         prepare(&root, group_rows);
         let storage: Arc<dyn Storage> = Arc::new(Local::open(&root, false).unwrap());
         let table = table();
-        let files = crate::store::plan::plan(storage.as_ref(), &table, &Filters::default()).unwrap();
+        let files = crate::store::plan::plan(&journal(storage.clone(), &table), &table, &Filters::default()).unwrap();
         for (name, json, consumers, threads) in [
             ("bulk, 1 consumer, 1 thread", "{}", 1, 1),
             ("bulk, 1 consumer, 2 threads", "{}", 1, 2),
             ("bulk, 2 consumers, 2 threads", "{}", 2, 2),
-            ("an hour", r#"{"timestamp": {"gte": "2023-11-20", "lt": "2023-11-20T01:00:00"}}"#, 1, 2),
-            ("a point", r#"{"image_id": "IFCB107_D2024_000001234567"}"#, 1, 2),
-            ("a class", r#"{"class_name": "class number 7"}"#, 1, 2),
-            ("half", r#"{"score": {"gt": 0.5}}"#, 1, 2),
+            ("an hour", r#"{"timestamp": {"gte": "2023-11-20", "lt": "2023-11-20T01:00:00"}}"#, 2, 2),
+            ("a point", r#"{"image_id": "IFCB107_D2024_000001234567"}"#, 2, 2),
+            ("a class", r#"{"class_name": "class number 7"}"#, 2, 2),
+            ("half", r#"{"score": {"gt": 0.5}}"#, 2, 2),
         ] {
+            if std::env::var("AMPLIFY_BENCH_ONLY").is_ok_and(|only| !name.starts_with(&only)) {
+                continue;
+            }
             let mut best = f64::MAX;
             let mut rows = 0;
             for _ in 0..4 {
@@ -117,5 +123,31 @@ fn throughput() {
             println!("row groups of {group_rows}: {name}: {rows} rows in {:.0} ms", best * 1e3);
             assert!(rows > 0, "{name}");
         }
+    }
+}
+
+#[test]
+#[ignore = "measures; not a check"]
+fn listing() {
+    let temporary = tempfile::tempdir().unwrap();
+    let base = std::env::var_os("AMPLIFY_BENCH_DIR").map_or(temporary.path().to_owned(), PathBuf::from);
+    let root = base.join("partitions");
+    if !root.exists() {
+        for (instrument, year, day) in (0..100_000).map(|n| (n / 1000, n / 100 % 10, n % 100)) {
+            let dir = root.join(format!("t/instrument=IFCB{instrument}/year={}/day={day}", 2010 + year));
+            std::fs::create_dir_all(&dir).unwrap();
+            std::fs::write(dir.join("x.parquet"), "bytes").unwrap();
+        }
+    }
+    let columns =
+        [("n", DataType::Int64), ("instrument", DataType::Utf8), ("year", DataType::Int32), ("day", DataType::Int32)];
+    let table = super::table("t", &columns, 3);
+    let storage: Arc<dyn Storage> = Arc::new(Local::open(&root, false).unwrap());
+    for (json, partitions) in [("{}", 100_000), (r#"{"instrument": "IFCB7", "year": {"gte": 2015}}"#, 500)] {
+        let start = Instant::now();
+        let planned =
+            crate::store::plan::plan(&journal(storage.clone(), &table), &table, &filters(&table, json)).unwrap();
+        println!("{json}: {} partitions in {:.0} ms", planned.len(), start.elapsed().as_secs_f64() * 1e3);
+        assert_eq!(planned.len(), partitions);
     }
 }

@@ -1,0 +1,282 @@
+//! The queue of slots: what there is to do, in the order of the rows, and what is done already.
+
+use std::collections::VecDeque;
+
+use super::BATCH_ROWS;
+use super::decode::{Lane, Part};
+use crate::error::{Error, Result};
+
+/// Batches that a lane is decoded ahead of its consumer.
+const AHEAD_BATCHES: usize = 16;
+
+/// Slots that are worked on, for each thread.
+const WINDOW_SLOTS_PER_THREAD: usize = 2;
+
+/// Row groups with more rows than this do not fit into the queue of one lane.
+pub(super) const LARGE_GROUP_ROWS: u64 = (AHEAD_BATCHES * BATCH_ROWS) as u64;
+
+/// All slots of a scan that are not yet handed out.
+#[derive(Debug)]
+pub(super) struct Slots {
+    /// How many files the scan has.
+    files: usize,
+    /// How many threads may decode at once.
+    threads: usize,
+    /// The first file that has no slot yet.
+    next_file: usize,
+    next_id: u64,
+    queue: VecDeque<Slot>,
+}
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    id: u64,
+    owned: bool,
+    content: Content,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    /// A file (position in the request), and whether somebody is opening it.
+    File { index: usize, taken: bool },
+    /// A row group of a file.
+    Group { file: usize, lanes: Vec<LaneSlot> },
+    /// A file that cannot be opened.
+    Failed(Option<Error>),
+}
+
+#[derive(Debug)]
+pub(super) struct LaneSlot {
+    /// `None` while somebody decodes it, and when it is finished.
+    lane: Option<Box<Lane>>,
+    finished: bool,
+    ahead: VecDeque<Part>,
+    /// What ended the lane, behind the batches before it.
+    error: Option<Error>,
+}
+
+/// Something a thread can do without the lock.
+#[derive(Debug)]
+pub(super) enum Task {
+    Open { slot: u64, index: usize },
+    Decode { slot: u64, position: usize, lane: Box<Lane> },
+}
+
+/// What the owner of a slot can do.
+pub(super) enum Step {
+    Batch(Vec<Part>, usize),
+    Do(Task),
+    /// Another thread is at it.
+    Busy,
+    Drained,
+    Failed(Error),
+}
+
+impl Slots {
+    pub(super) fn new(files: usize, threads: usize) -> Self {
+        Self { files, threads, next_file: 0, next_id: 0, queue: VecDeque::new() }
+    }
+
+    /// How many slots, from the first, are worked on.
+    fn window(&self) -> usize {
+        WINDOW_SLOTS_PER_THREAD * self.threads
+    }
+
+    /// Where the slot `id` is; it is gone when it is drained.
+    pub(super) fn position(&self, id: u64) -> Option<usize> {
+        self.queue.iter().position(|slot| slot.id == id)
+    }
+
+    /// Whether a file is being opened, or about to be: it may bring more slots.
+    pub(super) fn are_opening(&self) -> bool {
+        self.queue.iter().any(|slot| matches!(slot.content, Content::File { .. }))
+    }
+
+    /// Lets another consumer have the slot `id`.
+    pub(super) fn disown(&mut self, id: u64) {
+        if let Some(slot) = self.queue.iter_mut().find(|slot| slot.id == id) {
+            slot.owned = false;
+        }
+    }
+
+    /// Takes the slot at `position` out of the queue.
+    pub(super) fn remove(&mut self, position: usize) {
+        self.queue.remove(position);
+    }
+
+    /// Leaves nothing to do; gives back what there was.
+    pub(super) fn clear(&mut self) -> VecDeque<Slot> {
+        self.next_file = self.files;
+        std::mem::take(&mut self.queue)
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Makes slots of the next files, until the window is full.
+    fn fill(&mut self, window: usize) {
+        while self.queue.len() < window && self.next_file < self.files {
+            let content = Content::File { index: self.next_file, taken: false };
+            let id = self.new_id();
+            self.queue.push_back(Slot { id, owned: false, content });
+            self.next_file += 1;
+        }
+    }
+
+    /// Makes the first slot that nobody owns a consumer's.
+    pub(super) fn claim(&mut self) -> Option<u64> {
+        if self.queue.iter().all(|slot| slot.owned) {
+            self.fill(self.queue.len() + 1);
+        }
+        let free = self.queue.iter_mut().find(|slot| !slot.owned)?;
+        free.owned = true;
+        Some(free.id)
+    }
+
+    /// What the owner of the slot at `position` does next.
+    pub(super) fn step(&mut self, position: usize) -> Step {
+        let slot = &mut self.queue[position];
+        match &mut slot.content {
+            Content::Failed(error) => {
+                Step::Failed(error.take().unwrap_or_else(|| Error::internal("An error came twice")))
+            }
+            Content::File { taken: true, .. } => Step::Busy,
+            Content::File { taken, index } => {
+                *taken = true;
+                Step::Do(Task::Open { slot: slot.id, index: *index })
+            }
+            Content::Group { file, lanes } => {
+                if lanes.iter().all(|lane| !lane.ahead.is_empty()) {
+                    let parts = lanes.iter_mut().filter_map(|lane| lane.ahead.pop_front()).collect();
+                    return Step::Batch(parts, *file);
+                }
+                let mut done = 0;
+                for (position, lane) in lanes.iter_mut().enumerate().filter(|(_, lane)| lane.ahead.is_empty()) {
+                    if let Some(error) = lane.error.take() {
+                        return Step::Failed(error);
+                    }
+                    if let Some(lane) = lane.lane.take() {
+                        return Step::Do(Task::Decode { slot: slot.id, position, lane });
+                    }
+                    done += usize::from(lane.finished);
+                }
+                match done {
+                    0 => Step::Busy,
+                    done if done == lanes.len() => Step::Drained,
+                    _ if lanes.iter().all(|lane| lane.finished) => {
+                        Step::Failed(Error::internal("The columns of a row group fell out of step"))
+                    }
+                    _ => Step::Busy,
+                }
+            }
+        }
+    }
+
+    /// A task within the window: the positions of its slot and, in a row group, of its lane.
+    pub(super) fn find_task(&mut self) -> Option<(usize, usize)> {
+        let window = self.window();
+        self.fill(window);
+        let ahead: usize = self.queue.iter().take(window).map(Slot::ahead).sum();
+        // With enough decoded, only what is wanted next may still add to it.
+        let reach = if ahead < AHEAD_BATCHES * self.threads { window } else { 1 };
+        // The first slot comes last: its consumer is about to decode it, and each thread had better keep to its lane.
+        (1..reach).chain([0]).find_map(|position| match &self.queue.get(position)?.content {
+            Content::File { taken, .. } => (!taken).then_some((position, 0)),
+            Content::Group { lanes, .. } => {
+                let free = |lane: &LaneSlot| lane.lane.is_some() && lane.ahead.len() < AHEAD_BATCHES;
+                lanes.iter().position(free).map(|lane| (position, lane))
+            }
+            Content::Failed(_) => None,
+        })
+    }
+
+    pub(super) fn take_task(&mut self) -> Option<Task> {
+        let (position, lane) = self.find_task()?;
+        let slot = &mut self.queue[position];
+        match &mut slot.content {
+            Content::File { taken, index } => {
+                *taken = true;
+                Some(Task::Open { slot: slot.id, index: *index })
+            }
+            Content::Group { lanes, .. } => {
+                let taken = lanes[lane].lane.take()?;
+                Some(Task::Decode { slot: slot.id, position: lane, lane: taken })
+            }
+            Content::Failed(_) => None,
+        }
+    }
+
+    /// Whether nothing is left but to hand out.
+    pub(super) fn is_all_decoded(&self) -> bool {
+        self.next_file == self.files
+            && self.queue.iter().all(|slot| match &slot.content {
+                Content::File { .. } => false,
+                Content::Group { lanes, .. } => lanes.iter().all(|lane| lane.finished),
+                Content::Failed(_) => true,
+            })
+    }
+
+    /// Replaces the slot of a file by those of its row groups. The first keeps the file's owner.
+    pub(super) fn opened(&mut self, id: u64, opened: Result<Vec<Content>>) {
+        // The slot is gone where the scan was stopped.
+        let Some(position) = self.position(id) else { return };
+        match opened {
+            Err(error) => self.queue[position].content = Content::Failed(Some(error)),
+            Ok(contents) => {
+                let behind = self.queue.split_off(position + 1);
+                let file = self.queue.pop_back();
+                for (index, content) in contents.into_iter().enumerate() {
+                    let (id, owned) = match (&file, index) {
+                        (Some(file), 0) => (file.id, file.owned),
+                        _ => (self.new_id(), false),
+                    };
+                    self.queue.push_back(Slot { id, owned, content });
+                }
+                self.queue.extend(behind);
+            }
+        }
+    }
+
+    /// Puts a lane back, with what it gave.
+    pub(super) fn decoded(&mut self, id: u64, position: usize, lane: Box<Lane>, decoded: Result<Option<Part>>) {
+        let Some(slot) = self.position(id) else { return };
+        let Content::Group { lanes, .. } = &mut self.queue[slot].content else { return };
+        let slot = &mut lanes[position];
+        match decoded {
+            Ok(Some(part)) => {
+                slot.ahead.push_back(part);
+                slot.lane = Some(lane);
+            }
+            Ok(None) => slot.finished = true,
+            Err(error) => {
+                slot.finished = true;
+                slot.error = Some(error);
+            }
+        }
+    }
+}
+
+impl Content {
+    /// A row group of the file at `file` in the request.
+    pub(super) fn group(file: usize, lanes: Vec<Lane>) -> Self {
+        let lanes = lanes.into_iter().map(|lane| LaneSlot {
+            lane: Some(Box::new(lane)),
+            finished: false,
+            ahead: VecDeque::new(),
+            error: None,
+        });
+        Self::Group { file, lanes: lanes.collect() }
+    }
+}
+
+impl Slot {
+    /// Batches decoded ahead; the lanes of a row group hold parts of the same ones.
+    fn ahead(&self) -> usize {
+        match &self.content {
+            Content::Group { lanes, .. } => lanes.iter().map(|lane| lane.ahead.len()).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+}
