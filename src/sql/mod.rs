@@ -33,6 +33,9 @@ pub fn register(loader: &Loader) -> Result<()> {
     loader.table_function(functions::tables::Tables)?;
     loader.table_function(functions::schema::Schema)?;
     loader.table_function(functions::files::Files)?;
+    loader.table_function(functions::history::History)?;
+    loader.table_function(functions::vacuum::Vacuum)?;
+    loader.scalar_function(functions::restore::Restore)?;
     loader.replacement_scan(replacement::AmplifyUrl);
     #[cfg(feature = "panic-probe")]
     probe::register(loader)?;

@@ -12,18 +12,27 @@ use crate::store::write::{WriteMode, WriteOptions};
 use crate::system::System;
 
 const ROOT: &str = "amplify_root";
+const FSYNC: &str = "amplify_fsync";
 
 /// Every setting of ours.
-pub const SETTINGS: [ConfigOption; 1] = [ConfigOption {
-    name: ROOT,
-    kind: OptionType::Varchar,
-    description: "The store that amplify's functions work on: a local path",
-}];
+pub const SETTINGS: [ConfigOption; 2] = [
+    ConfigOption {
+        name: ROOT,
+        kind: OptionType::Varchar,
+        description: "The store that amplify's functions work on: a local path",
+    },
+    ConfigOption {
+        name: FSYNC,
+        kind: OptionType::Boolean(true),
+        description: "Whether a commit survives a power cut; off is for stores that may be lost",
+    },
+];
 
 /// The settings of one session, read when a call is bound or begins.
 #[derive(Debug, Clone)]
 pub struct Session {
     root: Option<String>,
+    fsync: bool,
     /// How many threads DuckDB may use for a query.
     pub threads: usize,
     /// DuckDB's memory limit and spill directory, for the queries that we run on the session's behalf.
@@ -37,7 +46,8 @@ impl Session {
         let threads = text("threads").and_then(|threads| threads.parse().ok()).unwrap_or(1);
         let inherited = ["memory_limit", "temp_directory"];
         let engine_settings = inherited.iter().filter_map(|&name| text(name).map(|value| (name, value))).collect();
-        Self { root: text(ROOT), threads, engine_settings }
+        let fsync = text(FSYNC).is_none_or(|fsync| fsync != "false");
+        Self { root: text(ROOT), fsync, threads, engine_settings }
     }
 
     /// How this session writes.
@@ -53,7 +63,7 @@ impl Session {
                  in a table function, {root: '…'} in a procedure, ROOT '…' in COPY.",
             )
         })?;
-        Ok(Store { storage: storage::open(root)? })
+        Ok(Store { storage: storage::open(root, self.fsync)? })
     }
 }
 

@@ -18,6 +18,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -106,9 +107,9 @@ pub trait Storage: Send + Sync + Debug {
     /// Deletes a file; one that is not there is no error.
     fn delete(&self, path: &str) -> Result<()>;
 
-    /// Deletes what writers that died left in `dir` of files whose name contains `part`. A backend whose writers
-    /// leave nothing there does nothing.
-    fn discard_unfinished(&self, _dir: &str, _part: &str) -> Result<()> {
+    /// Deletes what writers that died left in `dir` of files whose name contains `part`, and have not changed for a
+    /// while. A backend whose writers leave nothing there does nothing.
+    fn discard_unfinished(&self, _dir: &str, _part: &str, _unchanged_for: Duration) -> Result<()> {
         Ok(())
     }
 
@@ -119,11 +120,12 @@ pub trait Storage: Send + Sync + Debug {
     }
 }
 
-/// Opens the store at `root`: a local path, absolute or relative to the working directory, `~/…` or `file://…`.
+/// Opens the store at `root`: a local path, absolute or relative to the working directory, `~/…` or `file://…`. With
+/// `durable`, what was answered `Ok` survives a power cut.
 ///
 /// # Errors
 /// `InvalidInput` for an empty root or one that holds NUL, `Unsupported` for another URL.
-pub fn open(root: &str) -> Result<Arc<dyn Storage>> {
+pub fn open(root: &str, durable: bool) -> Result<Arc<dyn Storage>> {
     if root.trim().is_empty() || root.contains('\0') {
         return Err(Error::invalid(format!("\"{}\" cannot be the root of a store!", root.escape_debug())));
     }
@@ -142,5 +144,5 @@ pub fn open(root: &str) -> Result<Arc<dyn Storage>> {
         (Some(below), Some(home)) => home.join(below),
         _ => PathBuf::from(path),
     };
-    Ok(Arc::new(Local::open(&path, true)?))
+    Ok(Arc::new(Local::open(&path, durable)?))
 }

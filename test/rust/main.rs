@@ -1,5 +1,7 @@
 //! The store through its public interface, without DuckDB: what a second binding would do.
 
+#![allow(clippy::unwrap_used)] // a test that panics is a test that fails
+
 use std::sync::Arc;
 
 use amplify::error::ErrorKind;
@@ -20,7 +22,7 @@ const SCHEMA: &str = r#"{"type": "object", "required": ["id", "instrument"],
     "properties": {"id": {"type": "integer"}, "instrument": {"type": "string"}, "depth": {"type": "number"}}}"#;
 
 fn open(root: &std::path::Path) -> Arc<dyn Storage> {
-    storage::open(root.to_str().unwrap()).unwrap()
+    storage::open(root.to_str().unwrap(), false).unwrap()
 }
 
 fn register(storage: &dyn Storage) -> CreateOutcome {
@@ -95,6 +97,6 @@ fn roots_that_cannot_be_meant_are_refused() {
     for (root, kind) in
         [("", ErrorKind::InvalidInput), ("a\0b", ErrorKind::InvalidInput), ("ftp://x", ErrorKind::Unsupported)]
     {
-        assert_eq!(storage::open(root).unwrap_err().kind(), kind, "{root:?}");
+        assert_eq!(storage::open(root, false).unwrap_err().kind(), kind, "{root:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! `amplify_join(left, right, on, left_filters =>, right_filters =>, select =>, root =>)`: an inner join of two tables.
+//! `amplify_join(left, right, on, left_filters =>, right_filters =>, side =>, root =>)`: an inner join of two tables.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl Select {
             Some("left") => Ok(Self::Left),
             Some("right") => Ok(Self::Right),
             Some(other) => {
-                let error = Error::invalid(format!("select is 'both', 'left' or 'right', not '{other}'!"));
+                let error = Error::invalid(format!("side is 'both', 'left' or 'right', not '{other}'!"));
                 Err(match did_you_mean(other, ["both", "left", "right"]) {
                     Some(hint) => error.with_hint(hint),
                     None => error,
@@ -54,6 +54,7 @@ impl TableFunction for Join {
             Parameter::Positional(LogicalType::new(TypeId::Any)),
             Parameter::named_any("left_filters"),
             Parameter::named_any("right_filters"),
+            Parameter::named_varchar("side"),
             Parameter::named_varchar("select"),
             Parameter::named_varchar("root"),
         ]
@@ -70,7 +71,9 @@ impl TableFunction for Join {
         for (&left_key, &right_key) in left_keys.iter().zip(&right_keys) {
             comparable(&left.table, left_key, &right.table, right_key)?;
         }
-        let select = Select::parse(input.named("select").and_then(|value| value.text()).as_deref())?;
+        // `select` is a reserved word of SQL, which only goes in double quotes: `side` says the same.
+        let select = input.named("side").or_else(|| input.named("select"));
+        let select = Select::parse(select.and_then(|value| value.text()).as_deref())?;
         let output = output(&left.table, &right.table, &left_keys, &right_keys, select);
         let list: Vec<String> =
             output.iter().map(|(column, name)| format!("{column} AS {}", quoted(name.name()))).collect();

@@ -145,12 +145,15 @@ impl TableScan for ReadScan {
     }
 }
 
+/// A partition and its output columns.
+type Current = (Arc<[Scalar]>, Arc<[OutputColumn]>);
+
 struct ReadReader {
     consumer: Consumer,
     table: Arc<Table>,
     layout: Arc<[Source]>,
     /// The output columns of the partition that rows last came from.
-    current: Option<(Arc<[Scalar]>, Arc<[OutputColumn]>)>,
+    current: Option<Current>,
 }
 
 impl ReadReader {

@@ -34,6 +34,7 @@ use std::io::{self, ErrorKind as IoErrorKind, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -206,7 +207,30 @@ impl Storage for Local {
         .map_err(|error| Error::io("delete", path.display(), error))
     }
 
-    fn discard_unfinished(&self, dir: &str, part: &str) -> Result<()> {
+    fn list_names(&self, dir: &str) -> Result<Vec<String>> {
+        let directory = self.root.dir(dir)?;
+        let failed = |error| Error::io("list", directory.display(), error);
+        let entries = match fs::read_dir(&directory) {
+            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let is_dir = entry.file_type().map_err(failed)?.is_dir();
+            if let Some(name) = utf8_name(&entry)?.filter(|name| !is_dir && !is_temporary(name)) {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn remove_empty_dirs(&self, dir: &str) -> Result<()> {
+        remove_empty_dirs(&self.root.dir(dir)?)
+    }
+
+    fn discard_unfinished(&self, dir: &str, part: &str, unchanged_for: Duration) -> Result<()> {
         let directory = self.root.dir(dir)?;
         let failed = |error| Error::io("clean up", directory.display(), error);
         let entries = match fs::read_dir(&directory) {
@@ -215,7 +239,9 @@ impl Storage for Local {
         };
         for entry in entries {
             let entry = entry.map_err(failed)?;
-            if entry.file_name().to_str().is_some_and(|name| is_temporary(name) && name.contains(part)) {
+            let ours = entry.file_name().to_str().is_some_and(|name| is_temporary(name) && name.contains(part));
+            let rested = || Some(entry.metadata().ok()?.modified().ok()?.elapsed().ok()? >= unchanged_for);
+            if ours && (unchanged_for.is_zero() || rested() == Some(true)) {
                 match fs::remove_file(entry.path()) {
                     Err(error) if error.kind() == IoErrorKind::NotFound => {}
                     result => result.map_err(failed)?,
@@ -223,6 +249,24 @@ impl Storage for Local {
             }
         }
         Ok(())
+    }
+}
+
+/// Removes a directory and those below it, as far as they are empty. One that is gone, or is filled meanwhile, is no
+/// error.
+fn remove_empty_dirs(directory: &Path) -> Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|error| Error::io("list", directory.display(), error))?,
+    };
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_empty_dirs(&entry.path())?;
+        }
+    }
+    match fs::remove_dir(directory) {
+        Err(error) if matches!(error.kind(), IoErrorKind::NotFound | IoErrorKind::DirectoryNotEmpty) => Ok(()),
+        result => result.map_err(|error| Error::io("remove", directory.display(), error)),
     }
 }
 

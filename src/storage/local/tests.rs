@@ -303,8 +303,8 @@ fn discards_what_a_killed_writer_left() {
     leave("t/c1-dead-0.parquet");
     leave("t/c1-alive-0.parquet");
     put(&local, "t/c0-dead-0.parquet", b"");
-    local.discard_unfinished("t", "-dead-").unwrap();
-    local.discard_unfinished("none", "-dead-").unwrap();
+    local.discard_unfinished("t", "-dead-", std::time::Duration::ZERO).unwrap();
+    local.discard_unfinished("none", "-dead-", std::time::Duration::ZERO).unwrap();
     let left: Vec<String> = tree(&dir.path().join("deep/root/t")).into_iter().collect();
     assert!(
         left.len() == 2 && left[0].starts_with(".c1-alive-0.parquet.") && left[1] == "c0-dead-0.parquet",
@@ -327,7 +327,7 @@ fn nothing_leaves_the_root() {
         local.rename("t/a", path).unwrap_err();
         local.rename(path, "t/b").unwrap_err();
         local.delete(path).unwrap_err();
-        local.discard_unfinished(path, "").unwrap_err();
+        local.discard_unfinished(path, "", Duration::ZERO).unwrap_err();
     }
     assert!(local.read("").is_err() && local.create("").is_err());
     assert_eq!(tree(dir.path()), before);

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::storage::{Listing, PutOutcome};
 
 /// How old the marker of a writer on another machine must be before it is taken for dead.
-const LEASE: Duration = Duration::hours(24);
+pub(super) const LEASE: Duration = Duration::hours(24);
 /// How old a settled commit record must be before it is deleted.
 const KEEP_RECORDS: Duration = Duration::hours(24);
 
@@ -119,11 +119,11 @@ impl Journal {
         for (path, _) in self.files_of(txid)? {
             self.storage.delete(&path)?;
         }
-        self.each_dir(&mut |dir, _| self.storage.discard_unfinished(dir, txid))
+        self.each_dir(&mut |dir, _| self.storage.discard_unfinished(dir, txid, std::time::Duration::ZERO))
     }
 
     /// Every directory of the table.
-    fn each_dir(&self, visit: &mut dyn FnMut(&str, Listing) -> Result<()>) -> Result<()> {
+    pub(super) fn each_dir(&self, visit: &mut dyn FnMut(&str, Listing) -> Result<()>) -> Result<()> {
         let mut dirs = vec![self.table.as_str().to_owned()];
         while !dirs.is_empty() {
             let listings = self.storage.list_dirs(&dirs)?;

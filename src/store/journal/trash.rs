@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -23,6 +24,11 @@ pub struct TrashedFile {
     pub size_bytes: u64,
 }
 
+/// Counts the rows of files.
+pub type CountRows<'a> = dyn Fn(&[FileMeta]) -> Result<u64> + 'a;
+/// The files, below the table's directory, that a snapshot sees in partitions, given by their directories.
+pub type VisibleFiles<'a> = dyn FnMut(&[String], &Snapshot) -> Result<Vec<String>> + 'a;
+
 /// How much of a file is copied at once.
 const COPY_BYTES: u64 = 8 << 20;
 
@@ -42,18 +48,13 @@ impl Journal {
     }
 
     /// Brings back, as a new commit, what the overwrite `seq` replaced: the partitions that it wrote to hold again what
-    /// they held before it, and nothing else. `rows` counts the rows of files at these paths; `replaced` is as in
-    /// [`super::Transaction::commit`].
+    /// they held before it, and nothing else. `count` counts the rows of files; `replaced` gives the visible files of
+    /// partitions, as in [`super::Transaction::commit`].
     ///
     /// # Errors
     /// `NotFound` where there is no such commit any more, `InvalidInput` where it is no overwrite, and `NotFound` where
     /// the trash does not hold all of its files any more.
-    pub fn restore(
-        &self,
-        seq: u64,
-        rows: &dyn Fn(&[FileMeta]) -> Result<u64>,
-        replaced: &mut dyn FnMut(&[String], &Snapshot) -> Result<Vec<String>>,
-    ) -> Result<Committed> {
+    pub fn restore(&self, seq: u64, count: &CountRows, replaced: &mut VisibleFiles) -> Result<Committed> {
         let record = snapshot::read_by_number(self, seq)?.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("Table \"{}\" has no commit {seq} in its history!", self.table))
                 .with_hint("amplify_history lists the commits; those that were vacuumed are gone.")
@@ -91,7 +92,7 @@ impl Journal {
                 modified: self.environment.now(),
             })
             .collect();
-        let rows = rows(&metas)?;
+        let rows = count(&metas)?;
         let mut transaction = self.begin(Kind::Overwrite, None)?;
         for (number, (below, file)) in (0u64..).zip(&sources) {
             let name = transaction.file_name(number);
@@ -113,7 +114,8 @@ impl Journal {
         let mut start = 0;
         while start < file.size_bytes {
             let end = (start + COPY_BYTES).min(file.size_bytes);
-            for bytes in self.storage.read_ranges(&file.path, &[start..end])? {
+            let part = start..end;
+            for bytes in self.storage.read_ranges(&file.path, std::slice::from_ref(&part))? {
                 let failed = |error| Error::io("write", self.storage.location(to), error);
                 std::io::Write::write_all(&mut writer, &bytes).map_err(failed)?;
             }
@@ -222,8 +224,8 @@ impl Storage for WithTrash {
         self.storage.delete(path)
     }
 
-    fn discard_unfinished(&self, dir: &str, part: &str) -> Result<()> {
-        self.storage.discard_unfinished(dir, part)
+    fn discard_unfinished(&self, dir: &str, part: &str, unchanged_for: Duration) -> Result<()> {
+        self.storage.discard_unfinished(dir, part, unchanged_for)
     }
 
     fn remove_empty_dirs(&self, dir: &str) -> Result<()> {

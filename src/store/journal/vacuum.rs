@@ -3,7 +3,7 @@
 use chrono::Duration;
 
 use super::names;
-use super::recover::Recovered;
+use super::recover::{LEASE, Recovered};
 use super::snapshot::{self, Commits};
 use super::{Journal, TrashedFile};
 use crate::error::Result;
@@ -35,7 +35,20 @@ impl Journal {
             }
             actions.push(VacuumAction { action: "delete_record", path, size_bytes });
         }
+        if !dry_run {
+            self.discard_abandoned()?;
+        }
         Ok(actions)
+    }
+
+    /// Deletes temporary files that no writer can be at any more, in the journal and in the table. They are no objects
+    /// of the store, and not listed.
+    fn discard_abandoned(&self) -> Result<()> {
+        let lease = LEASE.to_std().unwrap_or_default();
+        for dir in [names::commits_dir, names::pending_dir, names::void_dir, names::batches_dir] {
+            self.storage.discard_unfinished(&dir(&self.table), "", lease)?;
+        }
+        self.each_dir(&mut |dir, _| self.storage.discard_unfinished(dir, "", lease))
     }
 
     fn vacuum_pending(&self, dry_run: bool, actions: &mut Vec<VacuumAction>) -> Result<()> {

@@ -98,8 +98,11 @@ pub fn partitions(journal: &Journal, table: &Table, filters: &Filters) -> Result
     Ok(partitions)
 }
 
-/// The partition values and the visible files of each directory at the last level, as one committed state has them.
-fn visible(journal: &Journal, table: &Table, filters: &Filters) -> Result<Vec<(Arc<[Scalar]>, Vec<FileMeta>)>> {
+/// A directory at the last level: its partition's values, and files.
+type Directory = (Arc<[Scalar]>, Vec<FileMeta>);
+
+/// Each directory at the last level with its visible files, as one committed state has them.
+fn visible(journal: &Journal, table: &Table, filters: &Filters) -> Result<Vec<Directory>> {
     loop {
         let (snapshot, mut directories) = journal.read(|| {
             let mut directories = Vec::new();
@@ -116,11 +119,7 @@ fn visible(journal: &Journal, table: &Table, filters: &Filters) -> Result<Vec<(A
 
 /// Takes out the files that are not part of the snapshot's state. The answer is one that is ahead of the journal, with
 /// its base: the listing cannot be used then.
-fn hide(
-    snapshot: &Snapshot,
-    table: &Table,
-    directories: &mut Vec<(Arc<[Scalar]>, Vec<FileMeta>)>,
-) -> Option<(String, u64)> {
+fn hide(snapshot: &Snapshot, table: &Table, directories: &mut Vec<Directory>) -> Option<(String, u64)> {
     let prefix_bytes = table.name().as_str().len() + 1;
     let mut ahead = None;
     directories.retain_mut(|(_, files)| {

@@ -131,7 +131,7 @@ impl Walk<'_> {
             let mut below = Vec::new();
             let mut file = None;
             self.list(&paths, &mut |index, listing| {
-                file = file.take().or_else(|| listing.files.into_iter().find(|file| is_data_file(file)));
+                file = file.take().or_else(|| listing.files.into_iter().find(is_data_file));
                 let dirs = listing.dirs.iter().filter(|name| !is_passed_over(name));
                 below.extend(dirs.map(|name| format!("{}/{name}", paths[index])));
                 Ok(())
