@@ -16,7 +16,7 @@ PROFILE_quick := quick
 PROFILE_release := release
 
 .DEFAULT_GOAL := quick
-.PHONY: help quick debug release configure test test_debug test_release demo lint fences clean clean_all
+.PHONY: help quick debug release probe configure test test_debug test_release demo lint fences clean clean_all
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z_ ]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
@@ -31,10 +31,17 @@ quick debug release: ## Build build/<mode>/amplify.duckdb_extension (quick is th
 configure: ## Make the pinned Python environments of the tests and the demo
 	@$(PYTHON) scripts/environments.py
 
-test: quick ## Build and run every test, on DuckDB 1.5.6 and 2.0.0
+# A build with functions that panic in every kind of callback; cargo puts it in the place of the other one, so it comes
+# after it.
+probe: quick
+	@echo "== Building the extension that panics (for the tests)"
+	$(CARGO) build $(CARGO_FLAGS) --lib --profile quick --features panic-probe
+	@$(PYTHON) scripts/append_footer.py $(TARGET_DIR)/quick/$(LIBRARY) build/probe/amplify.duckdb_extension
+
+test: quick probe ## Build and run every test, on DuckDB 1.5.6 and 2.0.0
 	@$(PYTHON) scripts/run_tests.py --mode quick
 
-test_debug test_release: test_%: % ## The same with a debug or release build
+test_debug test_release: test_%: % probe ## The same with a debug or release build
 	@$(PYTHON) scripts/run_tests.py --mode $*
 
 demo: quick ## Build and show the main job in the DuckDB shell, on a store below build/demo
@@ -55,7 +62,7 @@ fences:
 	@$(PYTHON) scripts/fences.py
 
 clean: ## Delete what was built, but not cargo's dependencies nor the environments
-	rm -rf build/debug build/quick build/release build/demo build/sqllogictest build/test
+	rm -rf build/debug build/quick build/probe build/release build/demo build/sqllogictest build/test
 	$(CARGO) clean --package amplify
 
 clean_all: ## Delete everything that is not in the repository

@@ -35,6 +35,13 @@ pub unsafe fn owned(pointer: *mut c_char) -> String {
     text
 }
 
+/// DuckDB's message itself, where it comes wrapped in JSON.
+fn plain(message: &str) -> String {
+    let wrapped: Option<serde_json::Value> = serde_json::from_str(message).ok();
+    let inner = wrapped.as_ref().and_then(|error| error.get("exception_message")?.as_str());
+    inner.unwrap_or(message).to_owned()
+}
+
 /// Ends with DuckDB's error, if `data` holds one; destroys it either way.
 ///
 /// # Safety
@@ -48,6 +55,17 @@ pub unsafe fn check(mut data: sys::duckdb_error_data, what: &str) -> Result<()> 
         let failed = sys::duckdb_error_data_has_error(data);
         let message = if failed { borrowed(sys::duckdb_error_data_message(data)) } else { String::new() };
         sys::duckdb_destroy_error_data(&mut data);
-        if failed { Err(Error::internal(format!("{what}: {message}"))) } else { Ok(()) }
+        if failed { Err(Error::internal(format!("{what}: {}", plain(&message)))) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn messages_are_taken_out_of_their_json() {
+        assert_eq!(plain(r#"{"exception_type":"Invalid","exception_message":"a key twice"}"#), "a key twice");
+        assert_eq!(plain("as it is"), "as it is");
     }
 }

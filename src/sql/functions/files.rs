@@ -8,7 +8,7 @@ use arrow::record_batch::RecordBatch;
 
 use crate::error::Result;
 use crate::ffi::{BindInput, Bound, Parameter, TableFunction};
-use crate::sql::functions::partitions::key_columns;
+use crate::sql::functions::partitions::{key_columns, push_free};
 use crate::sql::{arguments, rows};
 use crate::store::{plan, scan, types};
 
@@ -30,11 +30,12 @@ impl TableFunction for Files {
         let (session, store) = arguments::store(input)?;
         let table = store.table(&name)?;
         let filters = arguments::filters(input, "filters", &table)?;
-        let mut fields = vec![Field::new("path", DataType::Utf8, true)];
-        fields.extend(table.partition_fields().cloned());
-        fields.push(Field::new("size_bytes", DataType::Int64, true));
-        fields.push(Field::new("row_count", DataType::Int64, true));
-        fields.push(Field::new("last_modified", types::timestamptz(), true));
+        let mut fields: Vec<Field> = table.partition_fields().cloned().collect();
+        push_free(&mut fields, Field::new("size_bytes", DataType::Int64, true));
+        push_free(&mut fields, Field::new("row_count", DataType::Int64, true));
+        push_free(&mut fields, Field::new("last_modified", types::timestamptz(), true));
+        push_free(&mut fields, Field::new("path", DataType::Utf8, true));
+        fields.rotate_right(1); // the path comes first
         let schema = Arc::new(Schema::new(fields));
         rows::bound(&schema.clone(), (1_000, false), move || {
             let files = plan::plan(&store.journal(&table), &table, &filters)?;

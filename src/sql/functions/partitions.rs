@@ -11,7 +11,7 @@ use crate::ffi::{BindInput, Bound, Parameter, TableFunction};
 use crate::sql::{arguments, rows};
 use crate::store::plan;
 use crate::store::scalar::Scalar;
-use crate::store::table::Table;
+use crate::store::table::{Table, find_field};
 
 /// The function.
 #[derive(Debug)]
@@ -40,8 +40,8 @@ impl TableFunction for Partitions {
             .with_hint("amplify_distinct finds partitions by what is in their rows."));
         }
         let mut fields: Vec<Field> = table.partition_fields().cloned().collect();
-        fields.push(Field::new("file_count", DataType::Int64, true));
-        fields.push(Field::new("size_bytes", DataType::Int64, true));
+        push_free(&mut fields, Field::new("file_count", DataType::Int64, true));
+        push_free(&mut fields, Field::new("size_bytes", DataType::Int64, true));
         let schema = Arc::new(Schema::new(fields));
         rows::bound(&schema.clone(), (1_000, false), move || {
             let partitions = plan::partitions(&store.journal(&table), &table, &filters)?;
@@ -54,6 +54,15 @@ impl TableFunction for Partitions {
             Ok(RecordBatch::try_new(schema.clone(), columns)?)
         })
     }
+}
+
+/// Adds a column of ours behind columns of the user's; `_1` is put behind its name for as long as that is taken.
+pub fn push_free(fields: &mut Vec<Field>, field: Field) {
+    let mut name = field.name().clone();
+    while find_field(fields.iter().map(|field| field.name().as_str()), &name).is_some() {
+        name.push_str("_1");
+    }
+    fields.push(field.with_name(name));
 }
 
 /// One column a partition key, in their order, with a row for each of `partitions`.

@@ -1,7 +1,7 @@
 //! JSON text -> Arrow, by the type that is wanted: nothing is guessed from the values.
 //!
 //! Numbers keep the text they were written as until they meet their column, so a DECIMAL(38, 2) or a BIGINT arrives
-//! exactly. Where an object names a key twice, the last one counts, as in most JSON readers.
+//! exactly. An object that names a key twice is refused.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use serde_json::{Map, Value};
 
 use super::failure::{cut, shown_text};
+use super::json_keys::check_keys;
 use super::nested::{map_fields, map_of, row_of, target_field, twice, wrong_length};
 use super::{Failure, text};
 use crate::error::{Error, Result};
@@ -24,12 +25,14 @@ use crate::store::types;
 /// `InvalidInput` with line and column where the text is no JSON, or with the number of the record (from 1) that is
 /// something else than an object.
 pub fn parse_records(text: &str) -> Result<Vec<Map<String, Value>>> {
-    let values: Result<Vec<Value>, serde_json::Error> = if text.trim_start().starts_with('[') {
-        serde_json::from_str(text)
-    } else {
-        serde_json::Deserializer::from_str(text).into_iter().collect()
+    let parse = || -> Result<Vec<Value>, serde_json::Error> {
+        if text.trim_start().starts_with('[') {
+            serde_json::from_str(text)
+        } else {
+            serde_json::Deserializer::from_str(text).into_iter().collect()
+        }
     };
-    let values = values.map_err(|error| {
+    let values = parse().and_then(|values| check_keys(text).map(|()| values)).map_err(|error| {
         Error::invalid("The records are no valid JSON")
             .with_source(error)
             .with_hint("Records are a JSON array of objects, one object, or objects one a line.")

@@ -24,6 +24,7 @@ mod calendar;
 mod decode;
 mod failure;
 pub mod json;
+pub(in crate::store) mod json_keys;
 mod nested;
 mod number;
 mod parse;

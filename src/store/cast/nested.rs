@@ -3,6 +3,7 @@
 //! What Arrow keeps under a NULL may be anything, so a child is cast with its parent's NULLs laid over it (STRUCT,
 //! ARRAY) or without the elements of NULL lists.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -11,6 +12,7 @@ use arrow::array::{
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use arrow::row::{RowConverter, SortField};
 
 use super::{Failure, cast};
 use crate::error::did_you_mean;
@@ -217,6 +219,22 @@ pub(super) fn map_of(
         return Err(Failure::new("a key of its MAP is NULL").in_row(row_of(&offsets)(entry)));
     }
     let (key, value) = map_fields(entries)?;
+    if let Some(row) = row_with_repeated_key(&offsets, &keys)? {
+        return Err(Failure::new("a key stands twice in its MAP").in_row(row));
+    }
     let pairs = StructArray::try_new(vec![key.clone(), value.clone()].into(), vec![keys, values], None)?;
     Ok(Arc::new(MapArray::try_new(entries.clone(), offsets, pairs, nulls, sorted)?))
+}
+
+/// The first row whose map has a key twice. DuckDB refuses to read such a map, so it must not be written: it arises from
+/// JSON, and where a cast makes keys equal.
+fn row_with_repeated_key(offsets: &OffsetBuffer<i32>, keys: &ArrayRef) -> Result<Option<usize>, Failure> {
+    let converter = RowConverter::new(vec![SortField::new(keys.data_type().clone())])?;
+    let rows = converter.convert_columns(std::slice::from_ref(keys))?;
+    let mut seen = HashSet::new();
+    let repeats = |range: &[i32]| {
+        seen.clear();
+        !(range[0] as usize..range[1] as usize).all(|entry| seen.insert(rows.row(entry)))
+    };
+    Ok(offsets.windows(2).position(repeats))
 }

@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::store::cast::json_keys::check_keys;
 
 /// A value, or values with names: the argument itself, what stands behind a column, what stands behind an operator.
 #[derive(Debug)]
@@ -82,7 +83,8 @@ impl Operand {
     }
 
     fn of_json_text(json: &str) -> Result<Self> {
-        let value: Value = serde_json::from_str(json).map_err(|source| {
+        let parsed = serde_json::from_str(json).and_then(|value| check_keys(json).map(|()| value));
+        let value: Value = parsed.map_err(|source| {
             Error::invalid("The filters are not valid JSON")
                 .with_source(source)
                 .with_hint("Give a STRUCT such as {year: 2024}, or JSON text such as '{\"year\": 2024}'.")

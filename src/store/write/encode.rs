@@ -145,8 +145,10 @@ impl Encoder {
         let exact = CastOptions { safe: false, ..CastOptions::default() };
         cast_with_options(&column, stored, &exact).map_err(|source| {
             let table = self.table();
-            let message = format!("Column \"{name}\" of table \"{table}\" has a timestamp too far away to be stored!");
-            Error::new(ErrorKind::Conversion, message).with_source(source)
+            let message = format!("Column \"{name}\" of table \"{table}\" has a timestamp too far away to be stored");
+            Error::new(ErrorKind::Conversion, message)
+                .with_source(source)
+                .with_hint("Parquet keeps seconds as milliseconds: infinity and years beyond 292 million do not fit.")
         })
     }
 

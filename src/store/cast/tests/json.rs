@@ -124,6 +124,19 @@ fn structs_and_lists() {
 }
 
 #[test]
+fn a_map_with_a_key_twice_is_refused() {
+    let integer = |name: &str| Arc::new(Field::new(name, DataType::Int32, true));
+    let to = Field::new("m", crate::store::types::map_of(integer("key"), integer("value")), true);
+    for json in [r#"[{"key": 1, "value": 1}, {"key": 1, "value": 2}]"#, r#"{"1": 1, "01": 2}"#] {
+        let value: Value = serde_json::from_str(json).unwrap();
+        let error = json_to_array(&[Some(&value)], &to).unwrap_err().to_string();
+        assert!(error.contains("a key stands twice in its MAP"), "{error}");
+    }
+    let value: Value = serde_json::from_str(r#"{"1": 1, "2": 1}"#).unwrap();
+    assert!(json_to_array(&[Some(&value), Some(&value)], &to).is_ok());
+}
+
+#[test]
 fn arrays_and_maps() {
     let to = DataType::FixedSizeList(Arc::new(Field::new("element", DataType::Int8, true)), 2);
     let array = from_text("[[1, null], null]", to.clone()).unwrap();
