@@ -21,7 +21,7 @@ pub fn parse_column_list(text: &str) -> Result<Vec<Field>> {
             .with_hint("A column is a name, a type and perhaps NOT NULL.")
     };
     let mut database = PrivateDatabase::open(&[("threads", "1"), ("enable_external_access", "false")])?;
-    run(&mut database, &format!("CREATE TABLE columns (\n{text}\n)")).map_err(|error| {
+    run(&mut database, &format!("CREATE TABLE amplify_columns (\n{text}\n)")).map_err(|error| {
         Error::invalid(format!("\"{}\" is no list of columns", text.trim()))
             .with_source(error)
             .with_hint("Write it as in CREATE TABLE: 'image_id VARCHAR NOT NULL, depth DOUBLE'.")
@@ -30,16 +30,25 @@ pub fn parse_column_list(text: &str) -> Result<Vec<Field>> {
     if let Some(constraint) = texts(&mut database, constraints)?.into_iter().next() {
         return Err(refuse(&constraint));
     }
-    let defaults =
-        "SELECT column_name FROM duckdb_columns() WHERE table_name = 'columns' AND column_default IS NOT NULL";
-    if let Some(column) = texts(&mut database, defaults)?.into_iter().next() {
+    let columns = |what: &str, condition: &str| {
+        format!(
+            "SELECT {what} FROM duckdb_columns() WHERE table_name = 'amplify_columns' AND {condition} \
+             ORDER BY column_index"
+        )
+    };
+    let defaults = texts(&mut database, &columns("column_name", "column_default IS NOT NULL"))?;
+    if let Some(column) = defaults.first() {
         return Err(refuse(&format!("A default or generated value of \"{column}\"")));
     }
-    let required = "SELECT column_name FROM duckdb_columns() WHERE table_name = 'columns' AND NOT is_nullable";
-    let required = texts(&mut database, required)?;
-    let type_names = texts(&mut database, "SELECT data_type FROM duckdb_columns() ORDER BY column_index")?;
-    let columns = database.query("SELECT * FROM columns")?.columns();
-    columns
+    // DuckDB tells of a collation nowhere but in the table's SQL, where names that need it are quoted.
+    let sql = "SELECT regexp_replace(sql, '\"([^\"]|\"\")*\"', '', 'g') FROM duckdb_tables()";
+    if texts(&mut database, sql)?.iter().any(|sql| sql.contains(" COLLATE ")) {
+        return Err(refuse("COLLATE"));
+    }
+    let required = texts(&mut database, &columns("column_name", "NOT is_nullable"))?;
+    let type_names = texts(&mut database, &columns("data_type", "true"))?;
+    let parsed = database.query("SELECT * FROM amplify_columns")?.columns();
+    parsed
         .into_iter()
         .zip(type_names)
         .map(|((name, kind), type_name)| {

@@ -75,18 +75,30 @@ fn fields((array, _): &(ArrayRef, FieldRef)) -> Result<Vec<Field>> {
     }
     match array.data_type() {
         DataType::Struct(columns) if array.is_valid(0) => {
-            let mut parsed = Vec::with_capacity(columns.len());
+            let mut texts = Vec::with_capacity(columns.len());
             for (column, kind) in columns.iter().zip(array.as_struct().columns()) {
                 let kind = text_of(kind).ok_or_else(|| {
                     Error::invalid(format!("The type of column \"{}\" must be text!", column.name()))
                         .with_hint("For example {depth: 'DOUBLE'}.")
                 })?;
-                parsed.push(column_of(column.name(), kind)?);
+                texts.push((column.name().as_str(), kind));
             }
-            Ok(parsed)
+            columns_of(&texts)
         }
         _ => Err(refuse()),
     }
+}
+
+/// The columns of the STRUCT form: parsed together, or, where that does not come out as the names say, one by one, to
+/// find out whose type is to blame.
+fn columns_of(texts: &[(&str, &str)]) -> Result<Vec<Field>> {
+    let list: Vec<String> = texts.iter().map(|(name, kind)| format!("{} {kind}", quoted(name))).collect();
+    if let Ok(fields) = convert::parse_column_list(&list.join(",\n"))
+        && fields.iter().map(|field| field.name().as_str()).eq(texts.iter().map(|(name, _)| *name))
+    {
+        return Ok(fields);
+    }
+    texts.iter().map(|(name, kind)| column_of(name, kind)).collect()
 }
 
 /// One column of the STRUCT form. The text must be a type, perhaps with NOT NULL, and not make other columns.

@@ -28,7 +28,7 @@ pub(super) fn opaque_name(field: &Field) -> Option<String> {
 /// HUGEINT and UHUGEINT, what DuckDB's `sum` of integers gives, as DECIMAL(38,0); `None` for another type.
 ///
 /// # Errors
-/// For a value of more than 38 digits.
+/// For a value of more than 38 digits: no column can hold it.
 pub(super) fn hugeint(array: &ArrayRef, from: &Field, to: &Field) -> Option<Result<ArrayRef, Failure>> {
     let signed = match opaque_name(from).as_deref() {
         Some("hugeint") => true,
@@ -41,9 +41,12 @@ pub(super) fn hugeint(array: &ArrayRef, from: &Field, to: &Field) -> Option<Resu
         let number = if signed { i128::from_le_bytes(bytes) } else { u128::from_le_bytes(bytes).try_into().ok()? };
         Decimal128Type::is_valid_decimal_precision(number, Decimal128Type::MAX_PRECISION).then_some(number)
     };
-    let lost = (0..array.len()).find(|&row| array.is_valid(row) && number(bytes.value(row)).is_none());
-    if lost.is_some() {
-        return Some(Err(Failure::types(from, to).with_hint("A value has more than 38 digits.")));
+    if let Some(row) = (0..array.len()).find(|&row| array.is_valid(row) && number(bytes.value(row)).is_none()) {
+        let value = bytes.value(row).try_into().map(|value: [u8; 16]| match signed {
+            true => i128::from_le_bytes(value).to_string(),
+            false => u128::from_le_bytes(value).to_string(),
+        });
+        return Some(Err(Failure::value(value.unwrap_or_default(), to).in_row(row)));
     }
     let numbers: Decimal128Array = bytes.iter().map(|bytes| bytes.and_then(number)).collect();
     let decimal = numbers.with_precision_and_scale(Decimal128Type::MAX_PRECISION, 0);

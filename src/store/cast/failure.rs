@@ -147,7 +147,10 @@ fn source_name(from: &Field) -> String {
     }
     match from.data_type() {
         DataType::Interval(_) => return "INTERVAL".to_owned(),
-        DataType::Union(..) => return "UNION".to_owned(),
+        DataType::Union(members, _) => {
+            let members = members.iter().map(|(_, member)| format!("{} {}", member.name(), source_name(member)));
+            return format!("UNION({})", members.collect::<Vec<_>>().join(", "));
+        }
         _ => {}
     }
     let without_values = types::canonical(from).unwrap_or_else(|_| from.clone());

@@ -62,6 +62,9 @@ pub fn json_to_array(values: &[Option<&Value>], to: &Field) -> Result<ArrayRef> 
 
 /// [`json_to_array`] for a caller that knows better what to call the column.
 pub(in crate::store) fn from_json(values: &[Option<&Value>], to: &Field) -> Result<ArrayRef, Failure> {
+    if values.iter().all(|value| present(value).is_none()) {
+        return Ok(new_null_array(to.data_type(), values.len())); // also where JSON can give no value, as of a BLOB
+    }
     match to.data_type() {
         DataType::List(element) => lists(values, element, to),
         DataType::FixedSizeList(element, size) => arrays(values, element, *size, to),

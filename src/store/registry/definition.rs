@@ -51,7 +51,7 @@ impl TableDefinition {
 }
 
 /// How deep types may be nested. Readers of Arrow schemas give up a little beyond it, and the table would be lost.
-const MAX_NESTING: usize = 24;
+const MAX_NESTING: usize = 50;
 
 fn check_depth(fields: &[Field]) -> Result<()> {
     match fields.iter().find(|field| types::nesting(field.data_type()) > MAX_NESTING) {

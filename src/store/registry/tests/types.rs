@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::store::registry::{schema_ipc, type_text};
-use crate::store::types::{canonical, map_of, same_type, uuid_field};
+use crate::store::types::{canonical, list_of, map_of, same_type, uuid_field};
 
 /// Every type that a store can hold, in every Arrow spelling, as a nameless nullable field.
 pub(super) fn raw_type() -> impl Strategy<Value = Field> {
@@ -116,4 +116,23 @@ fn text_is_what_pyarrow_prints() {
 fn deep_text_ends_in_an_error() {
     let (open, close) = ("list<a: ".repeat(100_000), ">".repeat(100_000));
     assert_eq!(type_text::parse(&format!("{open}int8{close}")), None);
+}
+
+#[test]
+fn the_deepest_type_allowed_is_read_back() {
+    let lists = |depth| (0..depth).fold(DataType::Int32, |inner, _| list_of(Field::new("e", inner, true)));
+    let structs = |depth| {
+        (0..depth).fold(DataType::Int32, |inner, _| DataType::Struct(vec![Field::new("a", inner, true)].into()))
+    };
+    let define = |data_type| {
+        TableDefinition::new(TableName::parse("deep").unwrap(), vec![Field::new("c", data_type, true)], &[])
+    };
+    for allowed in [lists(50), structs(50)] {
+        let root = tempfile::tempdir().unwrap();
+        let storage = crate::storage::Local::open(root.path(), false).unwrap();
+        create_table(&storage, &define(allowed.clone()).unwrap()).unwrap();
+        assert_eq!(Registry::load(&storage).unwrap().table("deep").unwrap().schema().field(0).data_type(), &allowed);
+    }
+    let error = define(lists(51)).unwrap_err().to_string();
+    assert!(error.contains("column \"c\" is nested more than 50 levels deep"), "{error}");
 }
