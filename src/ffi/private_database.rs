@@ -11,6 +11,10 @@ use super::logical_type::LogicalType;
 use super::text;
 use crate::error::{Error, Result};
 
+/// Errors of the system for too many open files, in this process and in all; the same number on Linux and macOS.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
 /// The version of the DuckDB that loaded us: `v1.5.6`.
 pub fn library_version() -> String {
     // SAFETY: static text of the library.
@@ -33,6 +37,13 @@ unsafe impl Sync for PrivateDatabase {}
 impl PrivateDatabase {
     /// Opens one with these settings (`("threads", "1")`), each as in `SET`.
     pub fn open(settings: &[(&str, &str)]) -> Result<Self> {
+        // Without a free file descriptor DuckDB ends the process when it opens a database: ask the system first.
+        let probe = std::env::current_exe().and_then(std::fs::File::open);
+        if let Err(error) = probe
+            && error.raw_os_error().is_some_and(|code| code == EMFILE || code == ENFILE)
+        {
+            return Err(Error::internal("This process has too many files open").with_source(error));
+        }
         let mut database = ptr::null_mut();
         let mut connection = ptr::null_mut();
         // SAFETY: handles go from one call to the next as duckdb.h says; the config is destroyed here, database and
