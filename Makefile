@@ -22,9 +22,11 @@ help: ## Show the targets
 	@sed -n 's/^\([a-z_ ]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
 	    while IFS="$$(printf '\t')" read -r target text; do printf '  make %-26s %s\n' "$$target" "$$text"; done
 
+# The example comes along because it has cargo choose the features of the crates below as `cargo test` does: without it,
+# the tests would build Arrow and Parquet once more.
 quick debug release: ## Build build/<mode>/amplify.duckdb_extension (quick is the default)
 	@echo "== Building amplify ($@); the first time this takes minutes"
-	$(CARGO) build $(CARGO_FLAGS) --lib --profile $(PROFILE_$@)
+	$(CARGO) build $(CARGO_FLAGS) --lib --example count_rows --profile $(PROFILE_$@)
 	@$(PYTHON) scripts/append_footer.py $(TARGET_DIR)/$@/$(LIBRARY) \
 	    build/$@/amplify.duckdb_extension build/$@/extension/amplify/amplify.duckdb_extension
 
@@ -35,7 +37,7 @@ configure: ## Make the pinned Python environments of the tests and the demo
 # after it.
 probe: quick
 	@echo "== Building the extension that panics (for the tests)"
-	$(CARGO) build $(CARGO_FLAGS) --lib --profile quick --features panic-probe
+	$(CARGO) build $(CARGO_FLAGS) --lib --example count_rows --profile quick --features panic-probe
 	@$(PYTHON) scripts/append_footer.py $(TARGET_DIR)/quick/$(LIBRARY) build/probe/amplify.duckdb_extension
 
 test: quick probe ## Build and run every test, on DuckDB 1.5.6 and 2.0.0

@@ -142,7 +142,7 @@ fn table_name(path: &str, store: &Store) -> Result<String> {
         if name.contains('/') {
             return Err(made_up(path));
         }
-        return Ok(name.to_owned());
+        return refuse_temporary(name, store);
     }
     if path.contains(['/', '\\']) {
         return Err(made_up(path));
@@ -156,7 +156,22 @@ fn table_name(path: &str, store: &Store) -> Result<String> {
             .with_hint(format!("Write TO '{SCHEME}{target}' instead.")));
         }
     }
-    Ok(path.to_owned())
+    refuse_temporary(path, store)
+}
+
+/// `name`, unless it may be the temporary name that DuckDB makes of another table's: it would rename the "file" at the
+/// end, and the rows would be in the wrong table.
+fn refuse_temporary(name: &str, store: &Store) -> Result<String> {
+    match name.strip_prefix("tmp_") {
+        Some(target) if store.registry()?.table(target).is_ok() => Err(Error::invalid(format!(
+            "It is not known whether table \"{name}\" is meant, or \"{target}\" by a temporary name!"
+        ))
+        .with_hint(format!(
+            "DuckDB makes tmp_{target} of {target} where USE_TMP_FILE is set, or a file of that name is in the working \
+             directory. Write to \"{target}\" without it; to \"{name}\" with amplify_write."
+        ))),
+        _ => Ok(name.to_owned()),
+    }
 }
 
 fn made_up(path: &str) -> Error {

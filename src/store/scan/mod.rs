@@ -7,7 +7,8 @@
 //! 3. decodes the tested columns first, and the wanted ones only in the rows that pass,
 //! 4. casts what the file holds to the registered types, without loss.
 //!
-//! Files differ: columns are found by name, one that a file lacks is NULL, one that the registry lacks is ignored, and
+//! Files differ: columns are found by name, one that a file lacks is NULL (unless it is NOT NULL: then the file is
+//! another table's, and an error), one that the registry lacks is ignored, and
 //! so is a column inside a file that the table has as a partition key (the path wins).
 //!
 //! Who decodes what is decided in [`schedule`]: one consumer gets the rows in the order of the files, helped by
@@ -146,6 +147,8 @@ struct ScanContext {
     targets: Vec<Target>,
     /// What must hold of columns in the files, one entry a column.
     conditions: Vec<ColumnCondition>,
+    /// The table's data columns: name, and whether a file must have it.
+    registered: Vec<(String, bool)>,
     schema: SchemaRef,
     threads: usize,
 }
@@ -181,7 +184,18 @@ impl ScanContext {
             .map(|(column, predicates)| ColumnCondition::new(&table, column, predicates))
             .collect();
         let schema = output_schema(&table, &columns);
-        Ok(Self { storage, files, targets, conditions: conditions?, schema, threads: threads.max(1) })
+        let field = |column| table.schema().field(column);
+        let registered =
+            table.data_columns().map(|column| (field(column).name().clone(), !field(column).is_nullable()));
+        Ok(Self {
+            registered: registered.collect(),
+            storage,
+            files,
+            targets,
+            conditions: conditions?,
+            schema,
+            threads: threads.max(1),
+        })
     }
 
     /// The columns to read, to give out or to test; a column may come twice.

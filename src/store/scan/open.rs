@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrow::datatypes::Field;
+use arrow::datatypes::{Field, Schema};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 use parquet::file::metadata::ParquetMetaData;
 
@@ -13,7 +13,7 @@ use super::columns::{Target, find_root, leaf_of, reading_schema};
 use super::fetch::{FileSource, WHOLE_FILE_MAX_BYTES};
 use super::footer::{read_footer, read_page_index};
 use super::prune::{self, Verdict};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::filter::Predicate;
 
 /// A file whose footer is known.
@@ -97,6 +97,7 @@ fn plan_groups(context: &ScanContext, source: &FileSource) -> Result<Opened> {
     if roots != reader.schema().fields().len() {
         return Err(source.corrupt("it has columns of types that Arrow does not know"));
     }
+    check_fits(context, reader.schema()).map_err(|error| locate(source, error))?;
     let wanted: Vec<Option<usize>> =
         context.targets.iter().map(|target| find_root(reader.schema(), target.canonical.name())).collect();
 
@@ -144,6 +145,20 @@ fn plan_groups(context: &ScanContext, source: &FileSource) -> Result<Opened> {
         groups = bloom::rule_out(source, &reader, &tests, groups)?;
     }
     Ok((reader, wanted, tests, groups))
+}
+
+/// That the file is one of this table's. A column may be younger than a file, which is NULL then; but a NOT NULL column
+/// has been there from the start, and a file without any registered column is some other table's.
+fn check_fits(context: &ScanContext, schema: &Schema) -> Result<()> {
+    let missing = |(name, _): &&(String, bool)| find_root(schema, name).is_none();
+    let misfit = |what: String| Err(Error::new(ErrorKind::Corrupt, what));
+    if let Some((name, _)) = context.registered.iter().filter(|(_, required)| *required).find(missing) {
+        return misfit(format!("it has no column \"{name}\", which is NOT NULL"));
+    }
+    if !context.registered.iter().any(|(name, _)| find_root(schema, name).is_some()) {
+        return misfit("it has none of the registered columns".to_owned());
+    }
+    Ok(())
 }
 
 /// The compressed size of a top-level column in all row groups, in bytes.

@@ -124,18 +124,32 @@ fn columns_are_found_by_name_in_any_order_and_missing_ones_are_null() {
 }
 
 #[test]
-fn not_null_columns_may_be_missing_or_null_in_files() {
+fn not_null_columns_may_hold_null_in_files_but_not_be_missing() {
     let mut store = Store::new(&[]);
     let schema = Schema::new(vec![Field::new("a", DataType::Int64, false), Field::new("b", DataType::Int64, false)]);
     store.table = Arc::new(Table::new(store.table.name().clone(), Arc::new(schema), vec![]));
     let optional: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
-    store.add(file(&batch(vec![("a", optional)]), properties()));
+    store.add(file(&batch(vec![("a", optional), ("b", ints([7, 8]))]), properties()));
     let required =
         RecordBatch::try_from_iter_with_nullable([("a", ints([2]), false), ("b", ints([3]), false)]).unwrap();
     store.add(file(&required, properties()));
     let read = store.read("{}", &[0, 1], 1).unwrap();
     assert_eq!(int_values(&read, 0), [Some(1), None, Some(2)]);
-    assert_eq!(int_values(&read, 1), [None, None, Some(3)]);
+    assert_eq!(int_values(&read, 1), [Some(7), Some(8), Some(3)]);
+    store.add(file(&batch(vec![("a", ints([1]))]), properties()));
+    let path = &store.files[2].meta.path;
+    let error = store.read("{}", &[0], 1).unwrap_err().to_string();
+    assert!(error.contains(path) && error.contains("it has no column \"b\", which is NOT NULL"), "{error}");
+}
+
+#[test]
+fn a_file_without_any_registered_column_is_not_of_the_table() {
+    let table = table("t", &[("a", DataType::Int64), ("b", DataType::Int64)], 0);
+    let mut store = Store { memory: Arc::default(), table, files: vec![] };
+    store.add(file(&batch(vec![("q", ints([1]))]), properties()));
+    let path = &store.files[0].meta.path;
+    let error = store.read("{}", &[0], 1).unwrap_err().to_string();
+    assert!(error.contains(path) && error.contains("none of the registered columns"), "{error}");
 }
 
 #[test]
