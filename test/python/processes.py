@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -29,6 +30,14 @@ def interpreters() -> list[str]:
         if not path.exists():
             pytest.skip(f"There is no {path}: make configure makes it.")
     return [sys.executable, *map(str, paths)]
+
+
+def obey_permissions() -> None:
+    """Takes from this process, and what it runs, root's right to pass over permissions. Others have no such right."""
+    drop_capability, dac_override, dac_read_search = 24, 1, 2  # of linux/prctl.h and linux/capability.h
+    libc = ctypes.CDLL(None)
+    libc.prctl(drop_capability, dac_override, 0, 0, 0)
+    libc.prctl(drop_capability, dac_read_search, 0, 0, 0)
 
 
 @dataclass
@@ -84,13 +93,16 @@ class Crew:
     extension: Path
     all: list[Running] = field(default_factory=list)
 
-    def start(self, role: str, name: str, interpreter: str = sys.executable, **arguments) -> Running:
+    def start(self, role: str, name: str, interpreter: str = sys.executable, obeys_permissions: bool = False,
+              **arguments) -> Running:
+        """Starts a process in a role of worker.py. With `obeys_permissions`, root does so too."""
         log, errors = self.scratch / f"{name}.jsonl", self.scratch / f"{name}.err"
         told = {"name": name, "root": str(self.root), "extension": str(self.extension), "log": str(log),
                 "start": str(self.scratch / "start"), "stop": str(self.scratch / "stop"), **arguments}
         command = [interpreter, str(HERE / "worker.py"), role, json.dumps(told)]
         with open(errors, "wb") as stderr:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
+                                       preexec_fn=obey_permissions if obeys_permissions else None,
                                        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
         self.all.append(running := Running(name, process, log, errors))
         return running
@@ -104,6 +116,12 @@ class Crew:
     def stop(self) -> None:
         """Tells those that work without end to come to one."""
         (self.scratch / "stop").touch()
+
+    def run(self, sql: str, name: str = "statement", **arguments) -> dict:
+        """Runs one statement in a process of its own; how it ended. Its session was alive afterwards."""
+        events = self.start("statement", name, sql=sql, **arguments).finish()
+        assert events[-1]["event"] == "alive"
+        return events[-2]
 
     def end(self) -> None:
         """Leaves nothing running."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import signal
 import sys
 import time
@@ -166,18 +167,30 @@ def write_batch(worker: Worker) -> None:
 
 
 def statement(worker: Worker) -> None:
-    """Runs one statement, and says how it ended: also on SIGINT, which is an exception in Python."""
+    """Runs one statement, under `limits` on what the process may use, and says how it ended: done, failed or
+    interrupted. Then, without the limits, whether the session is alive."""
     for prepare in worker.arguments.get("before", []):
         worker.con.execute(prepare)
+    limits = {getattr(resource, name): value for name, value in worker.arguments.get("limits", {}).items()}
+    usual = {limit: resource.getrlimit(limit) for limit in limits}
     worker.say("ready")
+    for limit, value in limits.items():
+        resource.setrlimit(limit, (value, usual[limit][1]))
     try:
         worker.con.execute(worker.arguments["sql"]).fetchall()
-        worker.say("done")
-    except KeyboardInterrupt:
-        worker.say("interrupted", message="KeyboardInterrupt")
-    except duckdb.InterruptException as error:
-        worker.say("interrupted", message=str(error))
-    worker.say("alive", answer=worker.one("SELECT count(*) FROM amplify_tables()"))
+        ended = ("done", "")
+    except (KeyboardInterrupt, duckdb.InterruptException) as error:
+        ended = ("interrupted", str(error))
+    except RuntimeError as error:  # what DuckDB makes of SIGINT
+        if "interrupted" not in str(error):
+            raise
+        ended = ("interrupted", str(error))
+    except duckdb.Error as error:
+        ended = ("failed", str(error))
+    for limit, value in usual.items():
+        resource.setrlimit(limit, value)
+    worker.say(ended[0], message=ended[1])
+    worker.say("alive", answer=worker.one("SELECT 42"))
 
 
 ROLES = {role.__name__: role for role in (
