@@ -96,34 +96,33 @@ def test_the_disk_is_full_in_the_middle(con, small_disk, mode):
 def test_the_disk_is_full_at_every_moment(con, small_disk, statement):
     """With room for 0, 1, 2 … more pages or files: all of the write, or an error and nothing of it."""
     root = small_disk / "store"
-    failed = succeeded = 0
-    for left in range(14):
-        before, rows_before = state_of(root), rows(con)
+    failed, done = 0, False
+    before = state_of(root)
+    for left in range(20):
         filler = use_up(small_disk, left)
         try:
             con.execute(statement).fetchall()
-            succeeded += 1
             done = True
         except duckdb.Error as error:
             assert re.search(rf"{root}/.*No space left on device", str(error)), error
             failed += 1
-            done = False
-        if not done:
-            assert rows(con) == rows_before
-            assert {path: data for path, data in state_of(root).items() if "/batches/" not in path} == before, f"{left} left"
-        else:
-            assert rows(con) == (rows(con) if "true" in statement else sorted(rows_before + [("a", 3, "z"), ("b", 4, "z")]))
-            assert pending(root) == [] or "true" in statement
+        if done:
             break
+        assert rows(con) == ROWS
+        # The claim of a batch may stay: it says nothing as long as nobody has committed.
+        assert {path: data for path, data in state_of(root).items() if "/batches/" not in path} == before, f"{left} left"
         for path in filler:
             path.unlink()
-    for path in small_disk.glob("filler*"):
+    new = [("a", 3, "z"), ("b", 4, "z")]
+    assert failed and done and rows(con) == (new if statement == OVERWRITE else sorted(ROWS + new))
+    for path in filler:
         path.unlink()
-    assert failed and succeeded
+    # There may have been no room for the trash, or for marking the batch: the next writer makes up for it.
     con.execute("SELECT amplify_write('t', [{part: 'c', n: 5, text: 'w'}])").fetchall()
     check_clean(con, root)
-    there = {row for row in rows(con) if row[0] != "c"}
-    assert there == ({("a", 3, "z"), ("b", 4, "z")} | (set() if statement == OVERWRITE else set(ROWS)))
+    if "batch" in statement:
+        con.execute(statement).fetchall()
+    assert rows(con) == (new if statement == OVERWRITE else sorted(ROWS + new)) + [("c", 5, "w")]
 
 
 def test_a_read_only_store_can_be_read(table, root):
@@ -140,7 +139,7 @@ def test_a_read_only_store_can_be_read(table, root):
             table.execute(statement).fetchall()
         unchanged = "SELECT amplify_create_table('t', 'part VARCHAR, n BIGINT, text VARCHAR', ['part'])"
         assert table.execute(unchanged).fetchall() == [("unchanged",)]
-        for statement in [WRITE, OVERWRITE, f"COPY (SELECT 'a', 1, 'x') TO 'amplify://t' (FORMAT amplify)",
+        for statement in [WRITE, OVERWRITE, "COPY (SELECT 'a', 1, 'x') TO 'amplify://t' (FORMAT amplify)",
                           "SELECT amplify_create_table('u', 'i INTEGER')"]:
             with pytest.raises(duckdb.Error, match=rf"{root}/.*Read-only file system"):
                 table.execute(statement).fetchall()
@@ -215,7 +214,12 @@ def test_something_may_not_be_read(crew, table, root, where):  # noqa: F811
             ended = crew.run(statement, f"statement{number}", obeys_permissions=True)
             assert ended["event"] == "failed"
             assert re.search(rf"{path}.*Permission denied", ended["message"]), ended
-    assert state_of(root) == before and unfinished(root) == []
+    # Who may not look into a directory cannot tell that it left nothing there: its marker stays, for the next writer.
+    left = {name for name in state_of(root) if name not in before}
+    assert all("/pending/" in name for name in left) and len(left) <= 1 and unfinished(root) == []
+    table.execute(WRITE).fetchall()
+    assert sorted(ROWS + [("a", 3, "z"), ("b", 4, "z")]) == rows(table)
+    check_clean(table, root)
 
 
 @pytest.mark.parametrize("where", ["t/part=b", "_registry/journal", "_registry/journal/t/commits", "_registry/journal/t/pending"])
