@@ -174,13 +174,17 @@ def test_a_directory_may_not_be_written(crew, table, root, statement, where):  #
 
 
 def test_the_trash_may_not_be_written(crew, table, root):  # noqa: F811
-    """The overwrite is committed and seen; the next writer that may moves what it replaced to the trash."""
+    """The overwrite is committed and seen; the next writer that may moves what it replaced to the trash. Until then
+    readers that glob see old and new rows, as docs/FORMAT.md says."""
+    glob = f"SELECT n FROM read_parquet('{root}/t/**/*.parquet') ORDER BY n"
     with permissions(root / "_registry", 0o555):
         assert crew.run(OVERWRITE, obeys_permissions=True)["event"] == "done"
         assert rows(table) == [("a", 3, "z"), ("b", 4, "z")]
         assert len(pending(root)) == 1
+        assert table.execute(glob).fetchall() == [(1,), (2,), (3,), (4,)]
     table.execute("SELECT amplify_write('t', [{part: 'a', n: 5, text: 'w'}])").fetchall()
     assert rows(table) == [("a", 3, "z"), ("a", 5, "w"), ("b", 4, "z")]
+    assert table.execute(glob).fetchall() == [(3,), (4,), (5,)]
     check_clean(table, root)
 
 

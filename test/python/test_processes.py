@@ -1,6 +1,7 @@
 """Many processes on one store, some of them killed at any moment: what readers see, what is there in the end.
 
-AMPLIFY_KILLS says how many writers are killed (CI: 20 for each DuckDB; `make test_kills`: 200).
+A test run on one DuckDB starts processes of both. AMPLIFY_KILLS says how many writers are killed (20 unless it does; a
+campaign: 200), AMPLIFY_SEED when; AMPLIFY_REGISTRY_ROUNDS how often tables are registered at once.
 """
 
 from __future__ import annotations
@@ -74,9 +75,9 @@ def test_writers_killed_at_any_moment(crew, table, root):  # noqa: F811
     # One more write, by a process that nobody disturbs, does what the dead left undone.
     table.execute("SELECT amplify_write('t', [{write_id: 'last', part: 'cold0', of: 1, n: 0}])").fetchall()
     check_clean(table, root)
-    # A marker that had no name yet when its writer was killed stays hidden until vacuum finds it a day old.
+    # A marker or record that had no name yet when its writer was killed stays hidden until vacuum finds it a day old.
     hidden = unfinished(root)
-    assert all(path.parent == root / JOURNAL / "t" / "pending" for path in hidden)
+    assert all(root / JOURNAL / "t" in path.parents for path in hidden)
     for path in hidden:
         os.utime(path, (0, 0))
     table.execute("FROM amplify_vacuum('t', dry_run => false)").fetchall()
