@@ -60,9 +60,10 @@ impl ScalarCall for Call {
             let files: Vec<_> = files.iter().collect();
             Ok(scan::file_row_counts(&store.storage, &files, self.session.threads)?.iter().sum())
         };
-        let committed = store.journal(&table).restore(seq, &count, &mut |partitions, snapshot| {
+        let journal = store.journal(&table);
+        let committed = journal.restore(seq, &count, &mut |partitions, snapshot| {
             let directories = partitions.iter().map(String::as_str);
-            plan::visible_in_partitions(store.storage.as_ref(), &table, snapshot, directories)
+            plan::visible_in_partitions(&journal, &table, snapshot, directories)
         })?;
         Ok(ScalarOutput::BigInt(i64::try_from(committed.rows).unwrap_or(i64::MAX)))
     }

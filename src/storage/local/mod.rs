@@ -201,7 +201,8 @@ impl Storage for Local {
     fn delete(&self, path: &str) -> Result<()> {
         let path = self.root.file(path)?;
         match fs::remove_file(&path) {
-            Err(error) if error.kind() == IoErrorKind::NotFound => Ok(()),
+            // Not a directory: something on the way is a file, so nothing of this name is there either.
+            Err(error) if matches!(error.kind(), IoErrorKind::NotFound | IoErrorKind::NotADirectory) => Ok(()),
             result => result.and_then(|()| self.root.sync_parent(&path)),
         }
         .map_err(|error| Error::io("delete", path.display(), error))

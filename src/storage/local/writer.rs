@@ -27,6 +27,14 @@ impl LocalWriter {
     fn check(&self) -> io::Result<()> {
         if self.failed { Err(io::Error::other("an earlier write to it failed")) } else { Ok(()) }
     }
+
+    /// Writes through to the file. Errors name it, for encoders pass them on as they are.
+    fn append(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        let result = self.staged.append(parts).map(drop);
+        self.failed = result.is_err();
+        let location = self.staged.target().display();
+        result.map_err(|error| io::Error::new(error.kind(), format!("\"{location}\": {error}")))
+    }
 }
 
 impl Write for LocalWriter {
@@ -36,7 +44,7 @@ impl Write for LocalWriter {
             self.buffer.extend_from_slice(bytes);
         } else {
             let buffer = std::mem::take(&mut self.buffer);
-            self.staged.append(&[&buffer, bytes]).inspect_err(|_| self.failed = true)?;
+            self.append(&[&buffer, bytes])?;
         }
         Ok(bytes.len())
     }
@@ -46,7 +54,7 @@ impl Write for LocalWriter {
         self.check()?;
         let buffer = std::mem::take(&mut self.buffer);
         if !buffer.is_empty() {
-            self.staged.append(&[&buffer]).inspect_err(|_| self.failed = true)?;
+            self.append(&[&buffer])?;
         }
         Ok(())
     }

@@ -29,10 +29,18 @@ pub enum Recovered {
 impl Journal {
     /// Recovers every pending write but `own` whose writer is gone: its process has ended, or, where nobody can tell,
     /// its marker is older than the lease.
-    pub(super) fn recover_dead(&self, own: &str) -> Result<Vec<(String, Recovered)>> {
+    ///
+    /// What `commits`, listed before, decide is finished whoever lives: its writer may have failed after its commit, in
+    /// a session that goes on. Where that fails again, nothing but tidiness is lost, and the next writer tries.
+    pub(super) fn recover_dead(&self, own: &str, commits: &Commits) -> Result<Vec<(String, Recovered)>> {
         let mut recovered = Vec::new();
         for (floor, txid) in snapshot::pending(self)? {
-            if txid != own && self.is_dead(floor, &txid)? {
+            if txid == own {
+                continue;
+            }
+            if commits.of(&txid).is_some() {
+                recovered.extend(self.recover(floor, &txid).ok().map(|how| (txid, how)));
+            } else if self.is_dead(floor, &txid)? {
                 recovered.push((txid.clone(), self.recover(floor, &txid)?));
             }
         }

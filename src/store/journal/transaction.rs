@@ -42,14 +42,15 @@ impl Journal {
     pub fn begin(&self, kind: Kind, batch: Option<BatchName>) -> Result<Transaction> {
         let environment = &self.environment;
         let txid = environment.new_txid();
-        let floor = Commits::list(self)?.highest();
+        let commits = Commits::list(self)?;
+        let floor = commits.highest();
         let marker = Marker { txid: txid.clone(), at: environment.now(), writer: environment.writer() };
         let path = names::pending_path(&self.table, floor, &txid);
         // A txid is ours alone: AlreadyExists is a lost answer to our own put.
         self.storage.put_if_absent(&path, &record::to_json(&marker)?)?;
         let mut transaction =
             Transaction { journal: self.clone(), kind, batch, txid, floor, base: 0, files: Vec::new(), open: true };
-        self.recover_dead(&transaction.txid)?;
+        self.recover_dead(&transaction.txid, &commits)?;
         transaction.base = Commits::list(self)?.highest();
         Ok(transaction)
     }

@@ -7,7 +7,7 @@ use arrow::datatypes::Field;
 use super::walk::is_data_file;
 use crate::error::Result;
 use crate::storage::{FileMeta, Listing, Storage};
-use crate::store::journal::{Snapshot, Visibility};
+use crate::store::journal::{Journal, Snapshot, Visibility};
 use crate::store::partition::decode_segment;
 use crate::store::scalar::Scalar;
 use crate::store::table::Table;
@@ -15,16 +15,26 @@ use crate::store::table::Table;
 /// The visible files, below the table's directory, of the partitions in `directories` (below the table's, too; `""` for
 /// a table without keys), whichever way another writer spells their key values: `month=01` is the partition of
 /// `month=1`.
+///
+/// # Errors
+/// `Corrupt` where one of them is ahead of the journal: to overwrite around it would have its rows come back later.
 pub fn visible_in_partitions<'a>(
-    storage: &dyn Storage,
+    journal: &Journal,
     table: &Table,
     snapshot: &Snapshot,
     directories: impl Iterator<Item = &'a str>,
 ) -> Result<Vec<String>> {
     let prefix = format!("{}/", table.name());
-    let files = files_in(storage, table, directories)?;
-    let below = files.iter().filter_map(|file| file.path.strip_prefix(&prefix));
-    Ok(below.filter(|below| snapshot.visibility(below) == Visibility::Visible).map(str::to_owned).collect())
+    let files = files_in(journal.storage().as_ref(), table, directories)?;
+    let mut visible = Vec::new();
+    for below in files.iter().filter_map(|file| file.path.strip_prefix(&prefix)) {
+        match snapshot.visibility(below) {
+            Visibility::Visible => visible.push(below.to_owned()),
+            Visibility::Hidden => {}
+            Visibility::AheadOfJournal { base } => journal.check_ahead(below, base)?,
+        }
+    }
+    Ok(visible)
 }
 
 fn files_in<'a>(

@@ -76,9 +76,8 @@ impl Transaction {
         let below = |path: &str| path[name.len()..].trim_start_matches('/').to_owned();
         let partitions: BTreeSet<String> = directories.map(below).collect();
         let bytes = files.iter().map(|file| file.size).sum();
-        let storage = self.journal.storage().as_ref();
         let committed = begun.commit(partitions.clone(), rows, bytes, &mut |snapshot| {
-            plan::visible_in_partitions(storage, &self.table, snapshot, partitions.iter().map(String::as_str))
+            plan::visible_in_partitions(&self.journal, &self.table, snapshot, partitions.iter().map(String::as_str))
         })?;
         let files = if committed.repeated { Vec::new() } else { files };
         Ok((committed, files))
