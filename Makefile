@@ -16,7 +16,7 @@ PROFILE_quick := quick
 PROFILE_release := release
 
 .DEFAULT_GOAL := quick
-.PHONY: help quick debug release probe configure test test_debug test_release demo lint fences clean clean_all
+.PHONY: help quick debug release probe configure test test_debug test_release model demo lint fences clean clean_all
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z_ ]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
@@ -52,6 +52,9 @@ demo: quick ## Build and show the main job in the DuckDB shell, on a store below
 	@echo "== Running sql/demo.sql on a new store below build/demo"
 	@rm -rf build/demo && mkdir -p build/demo
 	@build/venv/cli/duckdb -unsigned -no-init -batch -bail -f sql/demo.sql
+
+model: ## Explore the journal's protocol in the bounds that take minutes
+	$(CARGO) test $(CARGO_FLAGS) --profile quick --test store -- model --ignored --nocapture --test-threads 1
 
 lint: fences ## Check the format, clippy without warnings, and the fences of the source tree
 	@echo "== Checking the format"

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a test that panics is a test that fails
 
+mod model;
+mod simulation;
+
 use std::sync::Arc;
 
 use amplify::error::ErrorKind;

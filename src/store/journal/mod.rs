@@ -14,19 +14,24 @@
 //!    us up; stop with a conflict. An overwrite lists the partitions concerned and notes every visible file that is not
 //!    its own: `replaces`.
 //! 6. Put `commits/<highest + 1>` if absent. **This is the commit.** Is it there already: it may be our own (the answer
-//!    was lost), else back to 5.
+//!    was lost), else back to 5; our own *abort* is not it.
 //! 7. Is `void/<txid>` there: delete our record and stop with a conflict. (A recoverer gave us up and its abort record
 //!    was trimmed before step 5.)
 //! 8. An overwrite moves the replaced files to the trash.
 //! 9. Delete the marker.
 //! 10. Trim.
 //!
-//! What fails before 6 deletes its files, then its marker. What fails after 6 is never undone: any later writer does the
-//! rest ([`Journal::recover`]).
+//! What fails before 6 deletes its files, then its marker. What fails after 7 is never undone: any later writer does the
+//! rest ([`Journal::recover`]). Where 6 or 7 itself fails, nobody can say whether it is committed: the writer recovers
+//! itself as another process would.
 //!
 //! # A read
 //! List commits, then pending, then void, then the data; then commits and void once more. See [`Snapshot`] for what is
-//! visible, and [`Journal::read`] for when to start over.
+//! visible, and [`Journal::read`] for when to start over. Appends that the second look finds are hidden: what is read is
+//! the state of the first.
+//!
+//! test/rust/model explores this protocol exhaustively, within bounds; test/rust/simulation runs this code under
+//! faults, by seed.
 
 mod batch;
 mod names;

@@ -21,9 +21,14 @@ const KEEP_RECORDS: Duration = Duration::hours(24);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovered {
     /// It was committed: what was left to do after the commit is done.
-    RolledForward,
+    RolledForward {
+        /// The commit.
+        seq: u64,
+    },
     /// It was not: it is void, and its files are gone.
     Aborted,
+    /// It ended meanwhile, by its writer or another recoverer; nothing was left to do.
+    Ended,
 }
 
 impl Journal {
@@ -67,10 +72,12 @@ impl Journal {
             match commits.of(txid) {
                 Some((seq, record)) if record.kind != Kind::Abort && self.storage.read(&void)?.is_none() => {
                     self.settle(seq, record, floor)?;
-                    return Ok(Recovered::RolledForward);
+                    return Ok(Recovered::RolledForward { seq });
                 }
                 Some(_) => {}
                 None if self.storage.read(&void)?.is_some() => {}
+                // Only while it is pending is its record sure to be listed: afterwards it may be trimmed.
+                None if !self.is_pending(floor, txid)? => return Ok(Recovered::Ended),
                 None => {
                     let abort = Record {
                         txid: txid.to_owned(),
@@ -89,6 +96,11 @@ impl Journal {
                         self.environment.back_off(attempt);
                         continue;
                     }
+                    // Was it pending until now, the number had not been used: it is aborted. Else it may have been
+                    // committed, and trimmed, since the commits were listed. The abort hides nothing by itself.
+                    if !self.is_pending(floor, txid)? {
+                        return Ok(Recovered::Ended);
+                    }
                 }
             }
             // AlreadyExists is as good: it is void.
@@ -100,20 +112,27 @@ impl Journal {
         Err(self.conflict(&format!("other writers were faster {MAX_TRIES} times")))
     }
 
-    /// Whether a listed record commits the write, and it is not void.
-    pub(super) fn is_committed(&self, txid: &str) -> Result<bool> {
-        let commits = Commits::list(self)?;
-        let committed = commits.of(txid).is_some_and(|(_, record)| record.kind != Kind::Abort);
-        Ok(committed && self.storage.read(&names::void_path(&self.table, txid))?.is_none())
+    fn is_pending(&self, floor: u64, txid: &str) -> Result<bool> {
+        Ok(self.storage.read(&names::pending_path(&self.table, floor, txid))?.is_some())
     }
 
-    /// Every data file of a write, wherever in the table it is: path below the root, and size.
-    pub(super) fn files_of(&self, txid: &str) -> Result<Vec<(String, u64)>> {
+    /// What recovering a write would come to.
+    pub(super) fn would_recover(&self, txid: &str) -> Result<Recovered> {
+        let commits = Commits::list(self)?;
+        let void = self.storage.read(&names::void_path(&self.table, txid))?.is_some();
+        Ok(match commits.of(txid) {
+            Some((seq, record)) if record.kind != Kind::Abort && !void => Recovered::RolledForward { seq },
+            _ => Recovered::Aborted,
+        })
+    }
+
+    /// Every data file of the writes whose txid is `wanted`, wherever in the table it is: path below the root, and size.
+    pub(super) fn files_of(&self, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, u64)>> {
         let mut files = Vec::new();
         self.each_dir(&mut |_, listing| {
             for file in listing.files {
                 let name = file.path.rsplit('/').next().unwrap_or_default();
-                if names::parse_data_file(name).is_some_and(|(_, owner)| owner == txid) {
+                if names::parse_data_file(name).is_some_and(|(_, owner)| wanted(owner)) {
                     files.push((file.path, file.size));
                 }
             }
@@ -124,7 +143,7 @@ impl Journal {
 
     /// Deletes every data file of a write, and what it has not finished.
     fn delete_files_of(&self, txid: &str) -> Result<()> {
-        for (path, _) in self.files_of(txid)? {
+        for (path, _) in self.files_of(&|owner| owner == txid)? {
             self.storage.delete(&path)?;
         }
         self.each_dir(&mut |dir, _| self.storage.discard_unfinished(dir, txid, std::time::Duration::ZERO))
@@ -145,8 +164,9 @@ impl Journal {
         Ok(())
     }
 
-    /// The commit records that may be deleted: settled, older than a day, not above the lowest floor of any pending
-    /// marker, and never the newest. Those of overwrites stay for as long as the trash holds what they replaced, and
+    /// The commit records that may be deleted: settled, older than a day, below the lowest floor of any pending marker,
+    /// and never the newest. The floor's own record stays: else the listing of a pending writer may miss it, because it
+    /// goes, and every later one, because they come. Those of overwrites stay for as long as the trash holds what they replaced, and
     /// those of a batch until its claim says that it is committed.
     ///
     /// `emptied_after` is for a dry run of vacuum: trash of commits older than that counts as gone.
@@ -160,20 +180,22 @@ impl Journal {
         for (seq, record) in commits.records() {
             let in_trash = trashed.contains(&seq) && !emptied_after.is_some_and(|age| self.is_older(record.at, age));
             let may_go = seq < commits.highest()
-                && seq <= lowest_floor
+                && seq < lowest_floor
                 && !in_trash
                 && !unsettled.contains(record.txid.as_str())
                 && self.is_older(record.at, KEEP_RECORDS);
-            if may_go && self.claim_is_marked(record)? {
+            if may_go && self.needs_no_claim(record)? {
                 trimmable.push(seq);
             }
         }
         Ok(trimmable)
     }
 
-    fn claim_is_marked(&self, record: &Record) -> Result<bool> {
+    /// Whether the claim of its batch says that it is committed; or it is not, being void.
+    fn needs_no_claim(&self, record: &Record) -> Result<bool> {
         match record.batch.as_deref().map(BatchName::parse).transpose()? {
-            Some(batch) if record.kind != Kind::Abort => Ok(self.committed_batch(&batch)?.is_some()),
+            Some(batch) if record.kind != Kind::Abort => Ok(self.committed_batch(&batch)?.is_some()
+                || self.storage.read(&names::void_path(&self.table, &record.txid))?.is_some()),
             _ => Ok(true),
         }
     }

@@ -18,9 +18,9 @@ pub struct Snapshot {
     highest: u64,
     /// Files that a record replaces, below the table's directory.
     replaced: HashSet<String>,
-    /// Void or aborted.
+    /// Void. (An abort hides nothing by itself: what it gives up is pending until it is void.)
     dead: HashSet<String>,
-    /// Pending, and committed by no listed record.
+    /// Pending, and committed by no listed record; or committed after this state.
     unsettled: HashSet<String>,
 }
 
@@ -172,9 +172,7 @@ impl Journal {
         let mut snapshot = Snapshot { journaled: true, highest: commits.highest(), ..Snapshot::default() };
         let mut committed = HashSet::new();
         for (_, record) in commits.records() {
-            if record.kind == Kind::Abort {
-                snapshot.dead.insert(record.txid.clone());
-            } else if !void.contains(&record.txid) {
+            if record.kind != Kind::Abort && !void.contains(&record.txid) {
                 committed.insert(record.txid.as_str());
                 snapshot.replaced.extend(record.replaces.iter().cloned());
             }
@@ -208,9 +206,10 @@ impl Journal {
                 continue;
             }
             let commits = Commits::list(self)?;
-            let snapshot = self.snapshot_of(&commits)?;
+            let mut snapshot = self.snapshot_of(&commits)?;
             let listed = list()?;
-            if self.still_holds(&snapshot)? {
+            if let Some(later) = self.appended_since(&snapshot)? {
+                snapshot.unsettled.extend(later);
                 return Ok((snapshot, listed));
             }
             self.environment.back_off(attempt.min(3));
@@ -222,20 +221,24 @@ impl Journal {
         .with_hint("Run the query again when fewer writers are at work."))
     }
 
-    /// The reader's second look.
-    fn still_holds(&self, snapshot: &Snapshot) -> Result<bool> {
+    /// The reader's second look: whose appends came after the state; `None` where it does not hold any more.
+    ///
+    /// Those appends are hidden: of two that were committed since, the later one may not have been pending any more when
+    /// the earlier one still was, and one without the other is no state that there ever was.
+    fn appended_since(&self, snapshot: &Snapshot) -> Result<Option<Vec<String>>> {
         let listed = self.storage.list_names(&names::commits_dir(&self.table))?;
         let newer: Vec<u64> =
             listed.iter().filter_map(|name| parse_commit(name)).filter(|seq| *seq > snapshot.highest).collect();
         let void = void(self)?;
-        let Some(last) = newer.iter().max() else { return Ok(true) };
+        let mut later = Vec::new();
+        let Some(last) = newer.iter().max() else { return Ok(Some(later)) };
         for seq in snapshot.highest + 1..=*last {
             match read_by_number(self, seq)? {
-                Some(record) if record.kind == Kind::Append && !void.contains(&record.txid) => {}
-                _ => return Ok(false),
+                Some(record) if record.kind == Kind::Append && !void.contains(&record.txid) => later.push(record.txid),
+                _ => return Ok(None),
             }
         }
-        Ok(true)
+        Ok(Some(later))
     }
 
     /// Says that the journal is damaged, where a file is ahead of it also after another look.

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::batch::{BatchName, Claimed, CommittedBatch};
 use super::names;
 use super::record::{self, Kind, Marker, Record};
+use super::recover::Recovered;
 use super::snapshot::{self, Commits, Snapshot};
 use super::{Journal, MAX_TRIES};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::storage::PutOutcome;
 
 /// A write that is under way. Dropped without [`Transaction::commit`] it deletes its files, then its marker.
@@ -46,10 +47,11 @@ impl Journal {
         let floor = commits.highest();
         let marker = Marker { txid: txid.clone(), at: environment.now(), writer: environment.writer() };
         let path = names::pending_path(&self.table, floor, &txid);
-        // A txid is ours alone: AlreadyExists is a lost answer to our own put.
-        self.storage.put_if_absent(&path, &record::to_json(&marker)?)?;
+        // Before the put: should its answer be lost, dropping the transaction takes the marker back.
         let mut transaction =
             Transaction { journal: self.clone(), kind, batch, txid, floor, base: 0, files: Vec::new(), open: true };
+        // A txid is ours alone: AlreadyExists is a lost answer to our own put.
+        self.storage.put_if_absent(&path, &record::to_json(&marker)?)?;
         self.recover_dead(&transaction.txid, &commits)?;
         transaction.base = Commits::list(self)?.highest();
         Ok(transaction)
@@ -110,13 +112,21 @@ impl Transaction {
                 record.replaces.retain(|path| !own.contains(path));
             }
             let seq = commits.highest() + 1;
-            if !self.put_record(seq, &record)? {
-                journal.environment.back_off(attempt);
-                continue;
+            match self.put_record(seq, &record) {
+                Ok(true) => {}
+                Ok(false) => {
+                    journal.environment.back_off(attempt);
+                    continue;
+                }
+                Err(error) => return self.resolve(rows, error),
             }
-            if journal.storage.read(&names::void_path(&journal.table, &self.txid))?.is_some() {
-                journal.storage.delete(&names::commit_path(&journal.table, seq))?;
-                return Err(journal.conflict("another process took this writer for dead and gave it up"));
+            match journal.storage.read(&names::void_path(&journal.table, &self.txid)) {
+                Ok(None) => {}
+                Ok(Some(_)) => {
+                    journal.storage.delete(&names::commit_path(&journal.table, seq))?;
+                    return Err(journal.conflict("another process took this writer for dead and gave it up"));
+                }
+                Err(error) => return self.resolve(rows, error),
             }
             // Committed: from here on nothing is undone. What of the rest fails is done by a later writer.
             self.open = false;
@@ -126,7 +136,23 @@ impl Transaction {
         Err(journal.conflict(&format!("other writers were faster {MAX_TRIES} times")))
     }
 
-    /// Puts the commit record; `false` where another writer's is there. Our own there is a lost answer.
+    /// Ends a write of which nobody can say whether it is committed: the answer to step 6 or 7 was an error, and the
+    /// record may be there all the same. Its files must not be deleted then. It is recovered as any other process would
+    /// do it: finished where its record is there, and made void where it is not.
+    fn resolve(&mut self, rows: u64, error: Error) -> Result<Committed> {
+        self.open = false;
+        match self.journal.recover(self.floor, &self.txid) {
+            Ok(Recovered::RolledForward { seq }) => Ok(Committed { seq, rows, repeated: false }),
+            Ok(Recovered::Aborted) => Err(error),
+            Ok(Recovered::Ended) | Err(_) => Err(error.with_hint(format!(
+                "Whether the write to table \"{}\" was committed is not known: all of it is visible, or nothing. amplify_history says which.",
+                self.journal.table
+            ))),
+        }
+    }
+
+    /// Puts the commit record; `false` where another one is there, be it the abort of this write. Our own there is a
+    /// lost answer.
     fn put_record(&self, seq: u64, record: &Record) -> Result<bool> {
         let journal = &self.journal;
         let path = names::commit_path(&journal.table, seq);
@@ -134,7 +160,7 @@ impl Transaction {
             PutOutcome::Created => Ok(true),
             PutOutcome::AlreadyExists => {
                 let there = snapshot::read_by_number(journal, seq)?;
-                Ok(there.is_some_and(|there| there.txid == self.txid))
+                Ok(there.is_some_and(|there| there.txid == self.txid && there.kind != Kind::Abort))
             }
         }
     }

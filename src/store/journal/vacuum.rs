@@ -11,8 +11,8 @@ use crate::error::Result;
 /// What vacuum did, or would do, to one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VacuumAction {
-    /// `roll_forward` and `abort` (a dead writer's marker), `delete_stray` (a dead writer's data file), `delete_record`
-    /// (a commit record), `delete_trash` (a replaced file).
+    /// `roll_forward` and `abort` (a dead writer's marker), `delete_stray` (a data file of a write that was given up),
+    /// `delete_record` (a commit record), `delete_trash` (a replaced file).
     pub action: &'static str,
     /// Below the root.
     pub path: String,
@@ -26,6 +26,7 @@ impl Journal {
     pub fn vacuum(&self, older_than: Duration, dry_run: bool) -> Result<Vec<VacuumAction>> {
         let mut actions = Vec::new();
         self.vacuum_pending(dry_run, &mut actions)?;
+        self.vacuum_void(dry_run, &mut actions)?;
         self.vacuum_trash(older_than, dry_run, &mut actions)?;
         for seq in self.trimmable(dry_run.then_some(older_than))? {
             let path = names::commit_path(&self.table, seq);
@@ -58,15 +59,18 @@ impl Journal {
             }
             let path = names::pending_path(&self.table, floor, &txid);
             let size_bytes = self.storage.read(&path)?.map_or(0, |bytes| bytes.len() as u64);
-            let strays = if self.is_committed(&txid)? { Vec::new() } else { self.files_of(&txid)? };
+            let strays = match self.would_recover(&txid)? {
+                Recovered::Aborted => self.files_of(&|owner| owner == txid)?,
+                _ => Vec::new(),
+            };
             let recovered = match dry_run {
                 false => self.recover(floor, &txid)?,
-                true if self.is_committed(&txid)? => Recovered::RolledForward,
-                true => Recovered::Aborted,
+                true => self.would_recover(&txid)?,
             };
             let action = match recovered {
-                Recovered::RolledForward => "roll_forward",
+                Recovered::RolledForward { .. } => "roll_forward",
                 Recovered::Aborted => "abort",
+                Recovered::Ended => continue,
             };
             if recovered == Recovered::Aborted {
                 let stray = |(path, size_bytes)| VacuumAction { action: "delete_stray", path, size_bytes };
@@ -77,9 +81,29 @@ impl Journal {
         Ok(())
     }
 
+    /// What writers that were taken for dead have put after they were given up, if they then died indeed.
+    fn vacuum_void(&self, dry_run: bool, actions: &mut Vec<VacuumAction>) -> Result<()> {
+        let mut void = snapshot::void(self)?;
+        for (_, txid) in snapshot::pending(self)? {
+            void.remove(&txid); // its recovery is under way
+        }
+        if void.is_empty() {
+            return Ok(());
+        }
+        for (path, size_bytes) in self.files_of(&|owner| void.contains(owner))? {
+            if !dry_run {
+                self.storage.delete(&path)?;
+            }
+            actions.push(VacuumAction { action: "delete_stray", path, size_bytes });
+        }
+        Ok(())
+    }
+
     fn vacuum_trash(&self, older_than: Duration, dry_run: bool, actions: &mut Vec<VacuumAction>) -> Result<()> {
+        // Listed in this order: a commit that is in the trash by now has its record in the commits.
+        let trashed = self.trashed_commits()?;
         let commits = Commits::list(self)?;
-        for seq in self.trashed_commits()? {
+        for seq in trashed {
             // A record is kept for as long as its trash is; without one, the commit is older than any record.
             let recent = commits.get(seq).is_some_and(|record| !self.is_older(record.at, older_than));
             if recent {

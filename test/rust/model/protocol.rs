@@ -1,0 +1,207 @@
+//! The journal's protocol as a state machine: one table of one partition, and one step for each call to the storage.
+
+use super::process::Process;
+use super::reader::Reader;
+use super::recovery::{Recoverer, Trimmer};
+use super::writer::Writer;
+
+/// Sequence numbers are below this.
+pub const SEQS: usize = 8;
+/// Writers have the numbers below this; it is also the number of whoever wrote before.
+pub const WRITERS: usize = 3;
+
+/// Files as bits: bit 0 is foreign, bit 1 was committed as number 1, and each writer has the next two.
+pub type Files = u16;
+/// Writers as bits.
+pub type Txids = u8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Append,
+    Overwrite,
+    Abort,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Record {
+    pub tx: u8,
+    pub kind: Kind,
+    pub replaces: Files,
+}
+
+/// Commit records by sequence number.
+pub type Commits = [Option<Record>; SEQS];
+
+/// A part of the protocol that is left out, to see that it is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftOut {
+    /// `base` is the floor of step 1.
+    LateBase,
+    /// Step 7.
+    VoidCheck,
+    /// The reader's second listing.
+    SecondLook,
+    /// The reader's hiding of what the second listing finds.
+    HidingOfLater,
+    /// The recoverer's looks at the marker, before and after the abort.
+    MarkerCheck,
+    /// Telling one's own abort from one's own commit in a slot that is taken.
+    KindCheck,
+}
+
+/// What is explored.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// One writer each.
+    pub writers: Vec<Kind>,
+    /// Whether all of them write the same batch.
+    pub batch: bool,
+    pub reader: bool,
+    pub recoverer: bool,
+    pub trimmer: bool,
+    /// Whether the answer to a commit may be lost, so that it is put again.
+    pub lost_answers: bool,
+    /// Whether the writers have taken steps 1 to 4 when it begins: fewer states.
+    pub begun: bool,
+    pub left_out: Option<LeftOut>,
+}
+
+/// The storage.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Store {
+    pub files: Files,
+    pub commits: Commits,
+    /// Floors of the pending markers, by writer.
+    pub pending: [Option<u8>; WRITERS],
+    pub void: Txids,
+    /// Of the writers' files: part of their names.
+    pub bases: [u8; WRITERS],
+    /// Who claims the batch, and whether it is committed.
+    pub claim: Option<(u8, bool)>,
+    /// Every committed state, and whose commits count: what the protocol is measured by, and not part of it.
+    pub states: Vec<Files>,
+    pub counted: Txids,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct State {
+    pub store: Store,
+    pub processes: Vec<Process>,
+    /// Whether a reader saw, or a writer was answered, what is not so.
+    pub lied: bool,
+}
+
+/// What a reader or overwriter knows when it judges files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct View {
+    pub commits: Commits,
+    pub pending: Txids,
+    pub void: Txids,
+}
+
+pub fn highest(commits: &Commits) -> u8 {
+    (0..SEQS).rev().find(|seq| commits[*seq].is_some()).unwrap_or(0) as u8
+}
+
+/// The record of a write: that with the lowest number.
+pub fn record_of(commits: &Commits, tx: u8) -> Option<(u8, Record)> {
+    let found =
+        |(seq, record): (usize, &Option<Record>)| record.filter(|record| record.tx == tx).map(|it| (seq as u8, it));
+    commits.iter().enumerate().find_map(found)
+}
+
+/// The files of a writer; the second has two.
+pub fn files_of(tx: u8) -> Files {
+    let first = 1 << (2 + 2 * tx);
+    if tx == 1 { first | first << 1 } else { first }
+}
+
+fn owner(file: u32) -> Option<u8> {
+    (file >= 2).then(|| (file as u8 - 2) / 2)
+}
+
+/// The files in `files`, one by one.
+pub fn each(files: Files) -> impl Iterator<Item = Files> {
+    (0..Files::BITS).map(|file| 1 << file).filter(move |file| files & file != 0)
+}
+
+impl Store {
+    pub fn pending_txids(&self) -> Txids {
+        (0..WRITERS).filter(|tx| self.pending[*tx].is_some()).fold(0, |txids, tx| txids | 1 << tx)
+    }
+
+    /// Those of `files` that are part of the state that `view` tells of, without those of `hidden` writers.
+    pub fn visible(&self, files: Files, view: &View, hidden: Txids) -> Files {
+        let (mut replaced, mut committed) = (0, 0);
+        for record in view.commits.iter().flatten() {
+            if record.kind != Kind::Abort && view.void & 1 << record.tx == 0 {
+                replaced |= record.replaces;
+                committed |= 1 << record.tx;
+            }
+        }
+        let dead = view.void | hidden | (view.pending & !committed);
+        let is_visible = |file: &Files| match owner(file.trailing_zeros()) {
+            None => true,
+            Some(tx) => dead & 1 << tx == 0 && self.bases[tx as usize] < highest(&view.commits),
+        };
+        each(files & !replaced).filter(is_visible).fold(0, |visible, file| visible | file)
+    }
+
+    /// What a reader would see that needs no time.
+    pub fn visible_now(&self) -> Files {
+        let view = View { commits: self.commits, pending: self.pending_txids(), void: self.void };
+        self.visible(self.files, &view, 0)
+    }
+
+    pub fn current(&self) -> Files {
+        self.states[self.states.len() - 1]
+    }
+
+    /// Step 6 with a free slot. What a void writer puts does not count.
+    pub fn commit(&mut self, seq: u8, record: Record) {
+        self.commits[seq as usize] = Some(record);
+        if record.kind != Kind::Abort && self.void & 1 << record.tx == 0 {
+            let kept = if record.kind == Kind::Append { self.current() } else { 0 };
+            self.states.push(kept | files_of(record.tx));
+            self.counted |= 1 << record.tx;
+        }
+    }
+
+    /// Marks the claim as committed, where it is that of `tx`.
+    pub fn mark_claim(&mut self, tx: u8) {
+        if self.claim == Some((tx, false)) {
+            self.claim = Some((tx, true));
+        }
+    }
+}
+
+impl State {
+    pub fn first(bounds: &Bounds) -> Self {
+        let mut commits: Commits = [None; SEQS];
+        // Number 1 is settled. Its file counts as foreign from here on, since nothing can happen to it.
+        commits[1] = Some(Record { tx: WRITERS as u8, kind: Kind::Append, replaces: 0 });
+        let mut store = Store {
+            files: 0b11,
+            commits,
+            pending: [None; WRITERS],
+            void: 0,
+            bases: [0; WRITERS],
+            claim: None,
+            states: vec![0b11],
+            counted: 0,
+        };
+        if bounds.begun {
+            for tx in 0..bounds.writers.len() {
+                store.pending[tx] = Some(1);
+                store.bases[tx] = 1;
+                store.files |= files_of(tx as u8);
+            }
+        }
+        let writers = (0..).zip(&bounds.writers).map(|(tx, kind)| Process::Writer(Writer::new(tx, *kind, bounds)));
+        let mut processes: Vec<Process> = writers.collect();
+        processes.extend(bounds.reader.then(|| Process::Reader(Reader::default())));
+        processes.extend(bounds.recoverer.then(|| Process::Recoverer(Recoverer::default())));
+        processes.extend(bounds.trimmer.then(|| Process::Trimmer(Trimmer::default())));
+        Self { store, processes, lied: false }
+    }
+}

@@ -1,0 +1,100 @@
+//! The reader.
+
+use super::process::Step;
+use super::protocol::{Commits, Files, Kind, LeftOut, Store, Txids, View, highest};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+enum Look {
+    #[default]
+    Commits,
+    Pending,
+    Void,
+    Files,
+    SecondCommits,
+    SecondVoid,
+    SecondRecords,
+    Ended,
+}
+
+/// Reads once, and starts over once where it must.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Reader {
+    at: Look,
+    /// The state that was current when it began.
+    from: u8,
+    again: bool,
+    view: Option<View>,
+    files: Files,
+    /// The highest number, and what is void, by the second listings.
+    last: u8,
+    void: Txids,
+}
+
+impl Reader {
+    pub fn step(&mut self, store: &Store, left_out: Option<LeftOut>) -> Step {
+        self.at = match self.at {
+            Look::Commits => {
+                if !self.again {
+                    self.from = store.states.len() as u8 - 1;
+                }
+                self.view = Some(View { commits: store.commits, pending: 0, void: 0 });
+                Look::Pending
+            }
+            Look::Pending => {
+                self.view = self.view.map(|view| View { pending: store.pending_txids(), ..view });
+                Look::Void
+            }
+            Look::Void => {
+                self.view = self.view.map(|view| View { void: store.void, ..view });
+                Look::Files
+            }
+            Look::Files => {
+                self.files = store.files;
+                if left_out == Some(LeftOut::SecondLook) {
+                    return self.end(store, 0);
+                }
+                Look::SecondCommits
+            }
+            Look::SecondCommits => {
+                self.last = highest(&store.commits);
+                Look::SecondVoid
+            }
+            Look::SecondVoid => {
+                self.void = store.void;
+                Look::SecondRecords
+            }
+            Look::SecondRecords => match self.later(&store.commits) {
+                Some(_) if left_out == Some(LeftOut::HidingOfLater) => return self.end(store, 0),
+                Some(later) => return self.end(store, later),
+                None if self.again => {
+                    *self = Self { at: Look::Ended, ..Self::default() };
+                    Look::Ended
+                }
+                None => {
+                    *self = Self { from: self.from, again: true, ..Self::default() };
+                    Look::Commits
+                }
+            },
+            Look::Ended => return Step::None,
+        };
+        Step::Done
+    }
+
+    /// Who appended since; `None` where the state does not hold any more.
+    fn later(&self, commits: &Commits) -> Option<Txids> {
+        let first = highest(&self.view?.commits) + 1;
+        (first..=self.last).try_fold(0, |later, seq| match commits[seq as usize] {
+            Some(record) if record.kind == Kind::Append && self.void & 1 << record.tx == 0 => {
+                Some(later | 1 << record.tx)
+            }
+            _ => None,
+        })
+    }
+
+    fn end(&mut self, store: &Store, later: Txids) -> Step {
+        let seen = self.view.map(|view| store.visible(self.files, &view, later));
+        let is_state = store.states[self.from as usize..].iter().any(|state| Some(*state) == seen);
+        *self = Self { at: Look::Ended, ..Self::default() };
+        if is_state { Step::Done } else { Step::Lied }
+    }
+}

@@ -1,0 +1,194 @@
+//! One simulated process: its way to the shared disk, which may fail, lose an answer, hang, or end with the process;
+//! and its view of the world.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use amplify::error::{Error, ErrorKind, Result};
+use amplify::store::environment::{Environment, Writer};
+use chrono::{DateTime, Utc};
+
+use super::disk::Disk;
+use super::scheduler::Scheduler;
+
+/// What goes wrong at one operation of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails, without effect.
+    Fail,
+    /// It has its effect, but fails.
+    LoseAnswer,
+    /// It has its effect, and is tried again by the layer below: put-if-absent finds its own object.
+    Repeat,
+    /// The process ends right before it.
+    StopBefore,
+    /// The process ends right after it.
+    StopAfter,
+    /// It takes as long as so many steps of the others.
+    Hang(u64),
+}
+
+/// What all processes of a run share.
+#[derive(Debug)]
+pub struct World {
+    pub scheduler: Scheduler,
+    disk: Mutex<Disk>,
+    ended: Mutex<Vec<u32>>,
+    /// Tells the files of this run from those of others.
+    run: u64,
+    traced: bool,
+}
+
+impl World {
+    pub fn new(scheduler: Scheduler, disk: Disk, traced: bool) -> Arc<Self> {
+        static RUNS: AtomicU64 = AtomicU64::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { scheduler, disk: Mutex::new(disk), ended: Mutex::default(), run, traced })
+    }
+
+    pub fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Vec<u32>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn trace(&self, pid: u32, text: impl FnOnce() -> String) {
+        if self.traced {
+            println!("{:>5} process {pid}: {}", self.scheduler.steps(), text());
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Process {
+    pub pid: u32,
+    pub world: Arc<World>,
+    faults: Vec<(u64, Fault)>,
+    operations: AtomicU64,
+    stopped: AtomicBool,
+    /// Whether a fault was met that the process must notice.
+    troubled: AtomicBool,
+    txids: AtomicU64,
+}
+
+impl Process {
+    /// One whose operations of these numbers (from 0) go wrong.
+    pub fn new(world: &Arc<World>, pid: u32, faults: Vec<(u64, Fault)>) -> Arc<Self> {
+        Arc::new(Self {
+            pid,
+            world: world.clone(),
+            faults,
+            operations: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+            troubled: AtomicBool::new(false),
+            txids: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether a fault other than a delay was met.
+    pub fn is_troubled(&self) -> bool {
+        self.troubled.load(Ordering::SeqCst)
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// How many operations it has asked for.
+    pub fn operations(&self) -> u64 {
+        self.operations.load(Ordering::SeqCst)
+    }
+
+    /// Its end, of itself or by a stop.
+    pub fn end(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        self.world.ended().push(self.pid);
+    }
+
+    /// Where `path` is; no other run has the same.
+    pub fn location(&self, path: &str) -> String {
+        format!("simulation-{}/{path}", self.world.run)
+    }
+
+    fn error(&self, path: &str) -> Error {
+        Error::io("reach", self.location(path), io::Error::other("simulated"))
+    }
+
+    /// One operation: others may run before it, then `effect` is atomic.
+    pub fn operate<T>(&self, what: &str, path: &str, mut effect: impl FnMut(&mut Disk) -> Result<T>) -> Result<T> {
+        if self.is_stopped() {
+            return Err(self.error(path));
+        }
+        let number = self.operations.fetch_add(1, Ordering::SeqCst);
+        let fault = self.faults.iter().find(|(at, _)| *at == number).map(|(_, fault)| *fault);
+        match fault {
+            Some(Fault::Hang(steps)) => self.world.scheduler.sleep(steps),
+            _ => self.world.scheduler.step(false),
+        }
+        self.world.trace(self.pid, || match fault {
+            Some(fault) => format!("{number} {what} {path}: {fault:?}"),
+            None => format!("{number} {what} {path}"),
+        });
+        if matches!(fault, Some(Fault::Fail | Fault::LoseAnswer | Fault::StopBefore | Fault::StopAfter)) {
+            self.troubled.store(true, Ordering::SeqCst);
+        }
+        match fault {
+            None | Some(Fault::Hang(_)) => effect(&mut self.world.disk()),
+            Some(Fault::Repeat) => {
+                let first = effect(&mut self.world.disk())?;
+                drop(first);
+                effect(&mut self.world.disk())
+            }
+            Some(Fault::Fail) => Err(self.error(path)),
+            Some(Fault::LoseAnswer) => {
+                effect(&mut self.world.disk()).ok();
+                Err(self.error(path))
+            }
+            Some(Fault::StopBefore) => {
+                self.end();
+                Err(self.error(path))
+            }
+            Some(Fault::StopAfter) => {
+                effect(&mut self.world.disk()).ok();
+                self.end();
+                Err(self.error(path))
+            }
+        }
+    }
+
+    pub fn now_on_disk(&self) -> DateTime<Utc> {
+        self.world.scheduler.now()
+    }
+
+    pub fn missing(&self, path: &str) -> Error {
+        Error::new(ErrorKind::NotFound, format!("File \"{}\" is not there!", self.location(path)))
+    }
+}
+
+impl Environment for Process {
+    fn now(&self) -> DateTime<Utc> {
+        self.world.scheduler.now()
+    }
+
+    fn new_txid(&self) -> String {
+        let number = self.txids.fetch_add(1, Ordering::SeqCst);
+        format!("{:032x}", u64::from(self.pid) << 32 | number)
+    }
+
+    fn writer(&self) -> Writer {
+        Writer { host: "here".into(), pid: self.pid, engine: "simulation".into(), process: self.pid.to_string() }
+    }
+
+    fn is_gone(&self, writer: &Writer) -> bool {
+        self.world.ended().contains(&writer.pid)
+    }
+
+    fn back_off(&self, _attempt: u32) {
+        if !self.is_stopped() {
+            self.world.scheduler.step(true);
+        }
+    }
+}
