@@ -28,8 +28,6 @@ pub enum ErrorKind {
     Conflict,
     /// Something amplify does not do.
     Unsupported,
-    /// The query was interrupted.
-    Interrupted,
     /// A bug in amplify.
     Internal,
 }

@@ -88,11 +88,12 @@ impl CopyTarget for CopyRequest {
                     source.iter().zip(names).map(|(field, name)| Field::clone(field).with_name(name).into()).collect();
                 (RecordMapping::by_name(&table, &named, self.unknown)?, Shape::Columns)
             }
-            (None, [only]) if matches!(only.data_type(), DataType::Struct(_)) => {
-                let DataType::Struct(fields) = only.data_type() else { unreachable!("matched above") };
-                (RecordMapping::by_name(&table, fields, self.unknown)?, Shape::Struct)
-            }
-            (None, source) => (RecordMapping::by_position(&table, source)?, Shape::Columns),
+            (None, source) => match source.first().map(|field| field.data_type()) {
+                Some(DataType::Struct(fields)) if source.len() == 1 => {
+                    (RecordMapping::by_name(&table, fields, self.unknown)?, Shape::Struct)
+                }
+                _ => (RecordMapping::by_position(&table, source)?, Shape::Columns),
+            },
         };
         let options = session.write_options(self.mode, self.batch.clone());
         let writer = TableWriter::begin(store.journal(&table), table, options)?;

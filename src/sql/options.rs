@@ -71,10 +71,13 @@ impl Options {
         self.get(name).map(|(value, _)| text_of(value).ok_or_else(refuse)).transpose()
     }
 
-    /// A BOOLEAN option, `false` where it is not given or NULL.
+    /// A BOOLEAN option, `false` where it is not given. NULL is refused: what it means is not safe to guess.
     pub fn flag(&self, name: &str) -> Result<bool> {
         let refuse = || Error::invalid(format!("Option \"{name}\" must be true or false!"));
-        self.get(name).map_or(Ok(false), |(value, field)| flag_of(value, field).ok_or_else(refuse))
+        match self.values.iter().find(|(known, ..)| known == name) {
+            None => Ok(false),
+            Some((_, value, field)) => flag_of(value, field).ok_or_else(refuse),
+        }
     }
 
     /// An option that is a list of VARCHAR, or one VARCHAR.

@@ -229,14 +229,18 @@ impl Journal {
         let listed = self.storage.list_names(&names::commits_dir(&self.table))?;
         let newer: Vec<u64> =
             listed.iter().filter_map(|name| parse_commit(name)).filter(|seq| *seq > snapshot.highest).collect();
-        let void = void(self)?;
         let mut later = Vec::new();
         let Some(last) = newer.iter().max() else { return Ok(Some(later)) };
         for seq in snapshot.highest + 1..=*last {
             match read_by_number(self, seq)? {
-                Some(record) if record.kind == Kind::Append && !void.contains(&record.txid) => later.push(record.txid),
+                Some(record) if record.kind == Kind::Append => later.push(record.txid),
                 _ => return Ok(None),
             }
+        }
+        // After the records: one of a void writer may have come to stand where another was trimmed.
+        let void = void(self)?;
+        if later.iter().any(|txid| void.contains(txid)) {
+            return Ok(None);
         }
         Ok(Some(later))
     }

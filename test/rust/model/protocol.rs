@@ -157,10 +157,12 @@ impl Store {
         self.states[self.states.len() - 1]
     }
 
-    /// Step 6 with a free slot. What a void writer puts does not count.
+    /// Step 6 with a free slot. What a void writer puts does not count, nor what is put again: its first record may have
+    /// been trimmed since.
     pub fn commit(&mut self, seq: u8, record: Record) {
         self.commits[seq as usize] = Some(record);
-        if record.kind != Kind::Abort && self.void & 1 << record.tx == 0 {
+        let counts = (self.void | self.counted) & 1 << record.tx == 0;
+        if record.kind != Kind::Abort && counts {
             let kept = if record.kind == Kind::Append { self.current() } else { 0 };
             self.states.push(kept | files_of(record.tx));
             self.counted |= 1 << record.tx;

@@ -11,8 +11,8 @@ enum Look {
     Void,
     Files,
     SecondCommits,
-    SecondVoid,
     SecondRecords,
+    SecondVoid,
     Ended,
 }
 
@@ -25,9 +25,10 @@ pub struct Reader {
     again: bool,
     view: Option<View>,
     files: Files,
-    /// The highest number, and what is void, by the second listings.
+    /// The highest number by the second listing.
     last: u8,
-    void: Txids,
+    /// Who appended since; `None` where something else happened.
+    later: Option<Txids>,
 }
 
 impl Reader {
@@ -57,13 +58,13 @@ impl Reader {
             }
             Look::SecondCommits => {
                 self.last = highest(&store.commits);
-                Look::SecondVoid
-            }
-            Look::SecondVoid => {
-                self.void = store.void;
                 Look::SecondRecords
             }
-            Look::SecondRecords => match self.later(&store.commits) {
+            Look::SecondRecords => {
+                self.later = self.later(&store.commits);
+                Look::SecondVoid
+            }
+            Look::SecondVoid => match self.later.filter(|later| later & store.void == 0) {
                 Some(_) if left_out == Some(LeftOut::HidingOfLater) => return self.end(store, 0),
                 Some(later) => return self.end(store, later),
                 None if self.again => {
@@ -84,9 +85,7 @@ impl Reader {
     fn later(&self, commits: &Commits) -> Option<Txids> {
         let first = highest(&self.view?.commits) + 1;
         (first..=self.last).try_fold(0, |later, seq| match commits[seq as usize] {
-            Some(record) if record.kind == Kind::Append && self.void & 1 << record.tx == 0 => {
-                Some(later | 1 << record.tx)
-            }
+            Some(record) if record.kind == Kind::Append => Some(later | 1 << record.tx),
             _ => None,
         })
     }
