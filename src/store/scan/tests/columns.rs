@@ -246,7 +246,7 @@ fn nested_columns_keep_their_nulls_at_every_level() {
 
 #[test]
 fn without_columns_there_are_still_row_counts() {
-    let mut store = Store::new(&[("a", DataType::Int64)]);
+    let mut store = Store::new(&[("a", DataType::Int64), ("b", DataType::Int64)]);
     store.add(file(&batch(vec![("a", ints(0..20_000))]), properties().set_max_row_group_row_count(Some(9_000))));
     store.add(file(&batch(vec![("b", ints(0..5))]), properties()));
     let rows = |json: &str| -> usize {
