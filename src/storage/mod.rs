@@ -94,6 +94,11 @@ pub trait Storage: Send + Sync + Debug {
     /// Writes a small file unless one of that name is there. Parents are made as needed.
     fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<PutOutcome>;
 
+    /// Whether a put that was answered with an error may still come to be, as on the far side of a network.
+    fn failed_puts_may_land(&self) -> bool {
+        true
+    }
+
     /// Replaces a small file by what `change` makes of its bytes (`None`: no such file); `Ok(None)` leaves it alone.
     /// `change` is called again with the newer bytes where another process was faster.
     fn update(&self, path: &str, change: &mut Change) -> Result<()>;

@@ -208,6 +208,10 @@ impl Storage for Local {
         .map_err(|error| Error::io("delete", path.display(), error))
     }
 
+    fn failed_puts_may_land(&self) -> bool {
+        false
+    }
+
     fn list_names(&self, dir: &str) -> Result<Vec<String>> {
         let directory = self.root.dir(dir)?;
         let failed = |error| Error::io("list", directory.display(), error);

@@ -140,6 +140,11 @@ impl Transaction {
     /// record may be there all the same. Its files must not be deleted then. It is recovered as any other process would
     /// do it: finished where its record is there, and made void where it is not.
     fn resolve(&mut self, rows: u64, error: Error) -> Result<Committed> {
+        // On a file system what failed is not there, or is there to be seen: then the write is given up as any other.
+        let unseen = || Commits::list(&self.journal).is_ok_and(|commits| commits.of(&self.txid).is_none());
+        if !self.journal.storage.failed_puts_may_land() && unseen() {
+            return Err(error); // dropping ourselves deletes the files and the marker
+        }
         self.open = false;
         match self.journal.recover(self.floor, &self.txid) {
             Ok(Recovered::RolledForward { seq }) => Ok(Committed { seq, rows, repeated: false }),
