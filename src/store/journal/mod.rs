@@ -26,7 +26,7 @@
 //! itself as another process would.
 //!
 //! # A read
-//! List commits, then pending, then void, then the data; then commits and void once more. See [`Snapshot`] for what is
+//! List commits, then pending, then void, then the data; then commits once more, and then void. See [`Snapshot`] for what is
 //! visible, and [`Journal::read`] for when to start over. Appends that the second look finds are hidden: what is read is
 //! the state of the first.
 //!
