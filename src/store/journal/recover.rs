@@ -151,7 +151,12 @@ impl Journal {
 
     /// Every directory of the table.
     pub(super) fn each_dir(&self, visit: &mut dyn FnMut(&str, Listing) -> Result<()>) -> Result<()> {
-        let mut dirs = vec![self.table.as_str().to_owned()];
+        self.each_dir_below(self.table.as_str(), visit)
+    }
+
+    /// A directory and every one below it.
+    pub(super) fn each_dir_below(&self, dir: &str, visit: &mut dyn FnMut(&str, Listing) -> Result<()>) -> Result<()> {
+        let mut dirs = vec![dir.to_owned()];
         while !dirs.is_empty() {
             let listings = self.storage.list_dirs(&dirs)?;
             let mut below = Vec::new();

@@ -43,8 +43,13 @@ impl Journal {
 
     /// The trashed files of one commit.
     pub(super) fn trash_of(&self, seq: u64) -> Result<Vec<TrashedFile>> {
-        let files = files_below(self.storage.as_ref(), &names::trash_seq_dir(&self.table, seq))?;
-        Ok(files.into_iter().map(|file| TrashedFile { path: file.path, size_bytes: file.size }).collect())
+        let mut trashed = Vec::new();
+        self.each_dir_below(&names::trash_seq_dir(&self.table, seq), &mut |_, listing| {
+            trashed
+                .extend(listing.files.into_iter().map(|file| TrashedFile { path: file.path, size_bytes: file.size }));
+            Ok(())
+        })?;
+        Ok(trashed)
     }
 
     /// Brings back, as a new commit, what the overwrite `seq` replaced: the partitions that it wrote to hold again what
@@ -123,22 +128,6 @@ impl Journal {
         }
         writer.finish().map(drop)
     }
-}
-
-/// Every file below a directory.
-fn files_below(storage: &dyn Storage, dir: &str) -> Result<Vec<FileMeta>> {
-    let mut files = Vec::new();
-    let mut dirs = vec![dir.to_owned()];
-    while !dirs.is_empty() {
-        let listings = storage.list_dirs(&dirs)?;
-        let mut below = Vec::new();
-        for (dir, listing) in dirs.iter().zip(listings) {
-            below.extend(listing.dirs.iter().map(|name| format!("{dir}/{name}")));
-            files.extend(listing.files);
-        }
-        dirs = below;
-    }
-    Ok(files)
 }
 
 /// A store whose reads find a file of `table` in the trash when it is no longer where it was planned: an overwrite moved
