@@ -33,8 +33,31 @@ pub struct FileMeta {
     pub path: String,
     /// In bytes.
     pub size: u64,
-    /// When it was last written; millisecond precision or better.
+    /// When it was last written; millisecond precision or better, but whole seconds on most object stores.
     pub modified: DateTime<Utc>,
+    /// What an object store calls this state of the file; `None` where size and time have to tell states apart.
+    pub etag: Option<String>,
+}
+
+/// How a backend is best read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Requests that may wait for their answers at one time. 1: waiting is not worth a thread.
+    pub concurrency: usize,
+    /// Ranges of a file with at most this much between them are better read as one.
+    pub coalesce_gap_bytes: u64,
+    /// What is larger is better read in several requests.
+    pub request_max_bytes: u64,
+}
+
+impl Access {
+    /// Of a file system on this machine.
+    pub const LOCAL: Self = Self { concurrency: 1, coalesce_gap_bytes: 64 << 10, request_max_bytes: 8 << 20 };
+
+    /// Whether what is asked for has to travel: then requests count, and waiting for several at once pays.
+    pub fn is_remote(&self) -> bool {
+        self.concurrency > 1
+    }
 }
 
 /// One level of a directory: what lies right in it. Both lists are sorted by name.
@@ -69,6 +92,11 @@ pub trait FileWriter: Write + Send {
 pub trait Storage: Send + Sync + Debug {
     /// Where `path` is, in full, as an error message or `amplify_files` shows it.
     fn location(&self, path: &str) -> String;
+
+    /// How it is best read.
+    fn access(&self) -> Access {
+        Access::LOCAL
+    }
 
     /// Lists one level below `dir` (`""` is the root). A directory that is not there is empty.
     fn list_dir(&self, dir: &str) -> Result<Listing>;
@@ -109,8 +137,23 @@ pub trait Storage: Send + Sync + Debug {
     /// Moves a file. The target's parents are made as needed.
     fn rename(&self, from: &str, to: &str) -> Result<()>;
 
+    /// [`Storage::rename`] of many (from, to), concurrently where that helps. A file that is not there (any more) is
+    /// passed over; all others are tried, and the first failure is the answer.
+    fn rename_all(&self, moves: &[(String, String)]) -> Result<()> {
+        let passed_over = |result: Result<()>| match result {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            result => result,
+        };
+        first_failure(moves.iter().map(|(from, to)| passed_over(self.rename(from, to))))
+    }
+
     /// Deletes a file; one that is not there is no error.
     fn delete(&self, path: &str) -> Result<()>;
+
+    /// [`Storage::delete`] of many, concurrently where that helps. All are tried; the first failure is the answer.
+    fn delete_all(&self, paths: &[String]) -> Result<()> {
+        first_failure(paths.iter().map(|path| self.delete(path)))
+    }
 
     /// Deletes what writers that died left in `dir` of files whose name contains `part`, and have not changed for a
     /// while. A backend whose writers leave nothing there does nothing.
@@ -123,6 +166,28 @@ pub trait Storage: Send + Sync + Debug {
     fn remove_empty_dirs(&self, _dir: &str) -> Result<()> {
         Ok(())
     }
+}
+
+/// Sees all results; the first failure among them.
+fn first_failure(results: impl Iterator<Item = Result<()>>) -> Result<()> {
+    results.fold(Ok(()), |first, result| first.and(result))
+}
+
+/// Runs two pieces of work: at the same time where the answers have to travel, else one after the other.
+pub fn both<A: Send, B: Send>(
+    storage: &dyn Storage,
+    first: impl FnOnce() -> Result<A> + Send,
+    second: impl FnOnce() -> Result<B>,
+) -> Result<(A, B)> {
+    if !storage.access().is_remote() {
+        return Ok((first()?, second()?));
+    }
+    std::thread::scope(|scope| {
+        let other = scope.spawn(first);
+        let second = second();
+        let first = other.join().unwrap_or_else(|_| Err(Error::internal("A request's thread panicked")));
+        Ok((first?, second?))
+    })
 }
 
 /// Opens the store at `root`: a local path, absolute or relative to the working directory, `~/…` or `file://…`. With

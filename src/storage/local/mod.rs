@@ -308,7 +308,7 @@ fn utf8_name(entry: &DirEntry) -> Result<Option<String>> {
 }
 
 fn file_meta(path: String, metadata: &fs::Metadata) -> io::Result<FileMeta> {
-    Ok(FileMeta { path, size: metadata.len(), modified: metadata.modified()?.into() })
+    Ok(FileMeta { path, size: metadata.len(), modified: metadata.modified()?.into(), etag: None })
 }
 
 fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {

@@ -12,7 +12,7 @@ use super::record::Kind;
 use super::snapshot::{self, Snapshot};
 use super::transaction::Committed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use crate::storage::{Access, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
 use crate::store::table::TableName;
 
 /// A file in the trash.
@@ -95,6 +95,7 @@ impl Journal {
                 path: file.path.clone(),
                 size: file.size_bytes,
                 modified: self.environment.now(),
+                etag: None,
             })
             .collect();
         let rows = count(&metas)?;
@@ -167,6 +168,10 @@ impl Storage for WithTrash {
         self.storage.location(path)
     }
 
+    fn access(&self) -> Access {
+        self.storage.access()
+    }
+
     fn list_dir(&self, dir: &str) -> Result<Listing> {
         self.storage.list_dir(dir)
     }
@@ -209,8 +214,20 @@ impl Storage for WithTrash {
         self.storage.rename(from, to)
     }
 
+    fn rename_all(&self, moves: &[(String, String)]) -> Result<()> {
+        self.storage.rename_all(moves)
+    }
+
     fn delete(&self, path: &str) -> Result<()> {
         self.storage.delete(path)
+    }
+
+    fn delete_all(&self, paths: &[String]) -> Result<()> {
+        self.storage.delete_all(paths)
+    }
+
+    fn failed_puts_may_land(&self) -> bool {
+        self.storage.failed_puts_may_land()
     }
 
     fn discard_unfinished(&self, dir: &str, part: &str, unchanged_for: Duration) -> Result<()> {

@@ -54,7 +54,7 @@ impl Memory {
 }
 
 fn meta(path: &str, size: usize) -> FileMeta {
-    FileMeta { path: path.to_owned(), size: size as u64, modified: DateTime::<Utc>::UNIX_EPOCH }
+    FileMeta { path: path.to_owned(), size: size as u64, modified: DateTime::<Utc>::UNIX_EPOCH, etag: None }
 }
 
 fn read_only<T>() -> Result<T> {

@@ -174,5 +174,5 @@ impl Drop for TestWriter {
 }
 
 fn meta(path: &str, size: usize) -> FileMeta {
-    FileMeta { path: path.to_owned(), size: size as u64, modified: chrono::DateTime::UNIX_EPOCH }
+    FileMeta { path: path.to_owned(), size: size as u64, modified: chrono::DateTime::UNIX_EPOCH, etag: None }
 }

@@ -58,7 +58,12 @@ impl Disk {
             match below.split_once('/') {
                 Some((name, _)) => drop(dirs.insert(name.to_owned())),
                 None => {
-                    files.push(FileMeta { path: path.clone(), size: bytes.len() as u64, modified: *modified });
+                    files.push(FileMeta {
+                        path: path.clone(),
+                        size: bytes.len() as u64,
+                        modified: *modified,
+                        etag: None,
+                    });
                 }
             }
         }

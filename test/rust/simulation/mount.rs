@@ -144,7 +144,12 @@ impl FileWriter for File {
         process.operate("finish", &self.path, |disk| {
             disk.put(&self.path, Bytes::copy_from_slice(&self.bytes), process.now_on_disk());
             disk.end_file(&self.path);
-            Ok(FileMeta { path: self.path.clone(), size: self.bytes.len() as u64, modified: process.now_on_disk() })
+            Ok(FileMeta {
+                path: self.path.clone(),
+                size: self.bytes.len() as u64,
+                modified: process.now_on_disk(),
+                etag: None,
+            })
         })
     }
 }
