@@ -1,6 +1,7 @@
-"""Makes the pinned Python environments below build/venv that the tests and the demo run in.
+"""Makes the pinned Python environments below build/venv that the tests, the demo and the benchmark run in.
 
-    python3 scripts/environments.py [NAME...]        all of them, or some: cli, duckdb-1.5.6, duckdb-2.0.0
+    python3 scripts/environments.py [NAME...]        cli, duckdb-1.5.6 and duckdb-2.0.0, or those that are named:
+                                                     also bench-1.5.6, bench-2.0.0
 
 NAME stands for test/requirements-NAME.txt. An environment is made anew when its requirements, its place or the Python
 it is made with changed, and left alone otherwise. `cli` also gets a link build/venv/cli/duckdb to the DuckDB shell.
@@ -23,6 +24,8 @@ ENVIRONMENTS = REPOSITORY / "build" / "venv"
 OLDEST_PYTHON = {"cli": (3, 9)}
 OLDEST_PYTHON_FOR_TESTS = (3, 11)
 """pandas and numpy ask for it."""
+PARTS = ("common", "bench")
+"""Requirements that others include: no environments of their own."""
 INSTALL_TRIES = 4
 """A registry that does not answer for a moment is no reason to fail a build."""
 
@@ -40,7 +43,7 @@ def python(name: str) -> Path:
 def known() -> list[str]:
     """The names of all environments."""
     names = [path.stem.removeprefix("requirements-") for path in requirements("*").parent.glob("requirements-*.txt")]
-    return sorted(name for name in names if name != "common")
+    return sorted(name for name in names if name not in PARTS)
 
 
 def fingerprint(name: str) -> str:
@@ -112,7 +115,7 @@ def install(command: list) -> None:
 
 
 def main() -> None:
-    for name in sys.argv[1:] or known():
+    for name in sys.argv[1:] or (name for name in known() if not name.startswith("bench-")):
         ensure(name)
 
 
