@@ -57,7 +57,8 @@ class Amplify(SqlPeer):
         for column, operator, value in conditions:
             columns.setdefault(column, []).append(literal(value) if operator == "eq" else f"'{operator}': {literal(value)}")
         equal = {column for column, operator, _ in conditions if operator == "eq"}
-        fields = ", ".join(f"'{column}': {parts[0] if column in equal else f'{{{', '.join(parts)}}}'}" for column, parts in columns.items())
+        values = {column: parts[0] if column in equal else "{" + ", ".join(parts) + "}" for column, parts in columns.items()}
+        fields = ", ".join(f"'{column}': {value}" for column, value in values.items())
         return f", filters => {{{fields}}}" if fields else ""
 
     def call(self, function: str, conditions: Conditions = (), *arguments: str) -> list[tuple]:
