@@ -101,6 +101,17 @@ def stores() -> list[Store]:
     return [Store(**store) for store in json.loads(os.environ.get(VARIABLE, "[]"))]
 
 
+@contextlib.contextmanager
+def given_or_started(name: str) -> Iterator[Store]:
+    """The server of that name that runs already, as `stores` says, or one for as long as it is needed."""
+    given = [store for store in stores() if store.name == name]
+    if given:
+        yield given[0]
+    else:
+        with one(name) as store:
+            yield store
+
+
 def as_variable(running_stores: list[Store]) -> str:
     """What `stores` reads."""
     return json.dumps([dataclasses.asdict(store) for store in running_stores])

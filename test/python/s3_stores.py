@@ -26,10 +26,8 @@ NUMBERS = itertools.count()
 
 def server_named(name: str) -> Store:
     """The server of that name: it runs when this returns, until the process ends."""
-    if not STORES:
-        STORES.update({store.name: store for store in servers.stores()})
     if name not in STORES:
-        [STORES[name]] = STARTED.enter_context(servers.running(name))
+        STORES[name] = STARTED.enter_context(servers.given_or_started(name))
     return STORES[name]
 
 
