@@ -1,6 +1,7 @@
 """S3 servers for tests: those of AMPLIFY_TEST_STORES, or started for this run where it names none.
 
-A test module that imports the fixtures `store`, `s3` and `s3_con` runs on every server of its fixture `server`.
+A test module that imports the fixtures `store`, `s3`, `s3_con` and `s3_crew` runs on every server of its own fixture
+`server`.
 """
 
 from __future__ import annotations
@@ -9,13 +10,18 @@ import atexit
 import contextlib
 import dataclasses
 import itertools
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 import pytest
 import servers
 from fault_proxy import FaultProxy
-from s3_request import Store
+from s3_request import Store, objects
+
+from processes import Crew
 
 STARTED = contextlib.ExitStack()
 atexit.register(STARTED.close)
@@ -36,18 +42,16 @@ def behind(store: Store, proxy: FaultProxy) -> Store:
     return dataclasses.replace(store, endpoint=proxy.endpoint)
 
 
-def settings(store: Store) -> dict[str, object]:
+def settings(store: Store) -> dict[str, str]:
     """The settings that make amplify use a store."""
-    return {"amplify_s3_endpoint": store.endpoint, "amplify_s3_region": "us-east-1",
-            "amplify_s3_access_key": store.access_key, "amplify_s3_secret_key": store.secret_key,
-            "amplify_s3_use_ssl": store.endpoint.startswith("https:"), "amplify_s3_url_style": "path"}
+    return {"amplify_s3_endpoint": store.endpoint, "amplify_s3_access_key": store.access_key,
+            "amplify_s3_secret_key": store.secret_key, "amplify_s3_use_ssl": "false", "amplify_s3_url_style": "path"}
 
 
-def apply(con: duckdb.DuckDBPyConnection, values: dict[str, object]) -> None:
-    """Sets settings for all sessions of a database."""
-    for name, value in values.items():
-        text = str(value).lower() if isinstance(value, bool) else "'" + str(value).replace("'", "''") + "'"
-        con.execute(f"SET GLOBAL {name} = {text}")
+def use(con: duckdb.DuckDBPyConnection, root: Root, store: Store | None = None) -> None:
+    """Has all sessions of a database work on `root`, by way of `store` where that is not the root's own."""
+    for name, value in {**settings(store or root.store), "amplify_root": root.url}.items():
+        con.execute(f"SET GLOBAL {name} = '{value}'")
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,23 @@ class Root:
         """The key of a path below the root."""
         return f"{self.prefix}/{path}"
 
+    def objects(self, below: str = "") -> dict[str, int]:
+        """Every object below a path: its path below the root, and its size in bytes."""
+        start = len(self.key(""))
+        return {key[start:]: size for key, size in objects(self.store, self.key(below)).items()}
+
+
+def fresh_root(store: Store, name: str) -> Root:
+    """A root that nobody has used, with something of `name` in its name."""
+    return Root(store, f"{name[:40]}-{os.getpid()}-{next(NUMBERS)}")
+
+
+def check_clean(con: duckdb.DuckDBPyConnection, root: Root, table: str = "t") -> None:
+    """That nothing is pending, and nothing lies in the table's directory that is not part of it."""
+    assert root.objects(f"_registry/journal/{table}/pending/") == {}
+    visible = {path for path, in con.execute(f"SELECT path FROM amplify_files('{table}')").fetchall()}
+    assert {f"{root.url}/{path}" for path in root.objects(f"{table}/")} == visible
+
 
 @pytest.fixture
 def store(server: str) -> Store:
@@ -79,14 +100,19 @@ def s3(store: Store, request: pytest.FixtureRequest) -> Root:
     return fresh_root(store, request.node.name.split("[")[0])
 
 
-def fresh_root(store: Store, name: str) -> Root:
-    return Root(store, f"{name}-{duckdb.__version__}-{next(NUMBERS)}")
-
-
 @pytest.fixture
 def s3_con(connect, s3: Root) -> duckdb.DuckDBPyConnection:
     """A session in memory whose `amplify_root` is `s3`."""
     connection = connect()
-    apply(connection, settings(s3.store))
-    connection.execute(f"SET GLOBAL amplify_root = '{s3.url}'")
+    use(connection, s3)
     return connection
+
+
+@pytest.fixture
+def s3_crew(tmp_path: Path, s3: Root, extension: Path) -> Iterator[Crew]:
+    """Starts workers on `s3`; ends those that a failed test left."""
+    scratch = tmp_path / "crew"
+    scratch.mkdir()
+    crew = Crew(scratch, s3.url, extension, settings=settings(s3.store))
+    yield crew
+    crew.end()
