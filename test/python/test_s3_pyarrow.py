@@ -56,7 +56,7 @@ def write_with_pyarrow(filesystem, root: Root, rows: list[dict]) -> None:
 
 def read_with_amplify(con, **filters) -> list[dict]:
     con.execute("SET TimeZone = 'UTC'")
-    found = con.execute("SELECT * FROM amplify_read('t', filters => $1::JSON) ORDER BY id", [json.dumps(filters)])
+    found = con.execute(f"SELECT * FROM amplify_read('t', filters => $${json.dumps(filters)}$$) ORDER BY id")
     return found.to_arrow_table().cast(SCHEMA).to_pylist()
 
 
