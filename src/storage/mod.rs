@@ -13,6 +13,9 @@
 
 mod cancel;
 mod local;
+mod options;
+mod remote;
+mod stats;
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -26,6 +29,9 @@ use chrono::{DateTime, Utc};
 
 pub use self::cancel::Cancel;
 pub use self::local::Local;
+pub use self::options::{DEFAULT_COALESCE_GAP_BYTES, DEFAULT_REGION, OpenOptions, S3Options, Secret, UrlStyle};
+use self::remote::Remote;
+pub use self::stats::{IoStats, io_stats};
 use crate::error::{Error, ErrorKind, Result};
 
 /// One file of the store, as a listing shows it.
@@ -203,29 +209,24 @@ pub fn both<A: Send, B: Send>(
     })
 }
 
-/// Opens the store at `root`: a local path, absolute or relative to the working directory, `~/…` or `file://…`. With
-/// `durable`, what was answered `Ok` survives a power cut.
+/// Opens the store at `root`: a local path, absolute or relative to the working directory, `~/…` or `file://…`; or
+/// `s3://bucket/prefix`, `gs://…`, `az://…`, `abfss://…`. Nothing is read or written yet.
 ///
 /// # Errors
-/// `InvalidInput` for an empty root or one that holds NUL, `Unsupported` for another URL.
-pub fn open(root: &str, durable: bool) -> Result<Arc<dyn Storage>> {
+/// `InvalidInput` for an empty root, one that holds NUL, or options that do not fit together; `Unsupported` for another
+/// URL.
+pub fn open(root: &str, options: &OpenOptions) -> Result<Arc<dyn Storage>> {
     if root.trim().is_empty() || root.contains('\0') {
         return Err(Error::invalid(format!("\"{}\" cannot be the root of a store!", root.escape_debug())));
     }
     let path = match root.split_once("://") {
         None => root,
         Some(("file", path)) => path,
-        Some((scheme, _)) => {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("\"{root}\" cannot be the root of a store: {scheme}:// is not supported!"),
-            )
-            .with_hint("The root is a path of the local file system."));
-        }
+        Some(_) => return Ok(Arc::new(Remote::open(root, options)?)),
     };
     let path = match (path.strip_prefix("~/"), std::env::home_dir()) {
         (Some(below), Some(home)) => home.join(below),
         _ => PathBuf::from(path),
     };
-    Ok(Arc::new(Local::open(&path, durable)?))
+    Ok(Arc::new(Local::open(&path, options.durable)?))
 }
