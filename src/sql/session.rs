@@ -63,7 +63,7 @@ impl Session {
                  in a table function, {root: '…'} in a procedure, ROOT '…' in COPY.",
             )
         })?;
-        Ok(Store { storage: storage::open(root, self.fsync)? })
+        Ok(Store { storage: storage::open(root, &storage::OpenOptions { durable: self.fsync, ..Default::default() })? })
     }
 }
 
