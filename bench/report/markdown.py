@@ -44,7 +44,7 @@ def comparisons(results: dict) -> Iterator[tuple[str, dict]]:
 
 def targets(results: dict) -> Iterator[str]:
     """A row a comparison, a column a DuckDB version; growth has a table of its own."""
-    yield "| workload | against | at most | " + " | ".join(f"DuckDB {version} | |" for version in versions(results))
+    yield "| workload | against | at most |" + "".join(f" DuckDB {version} | |" for version in versions(results))
     yield "|---|---|---|" + "---|---|" * len(versions(results))
     by_name: dict[str, dict[str, dict]] = {}
     for version, comparison in comparisons(results):
