@@ -32,7 +32,7 @@ use tokio::time::{Instant, Sleep};
 use super::refusal::Refusal;
 use crate::storage::stats::{RequestKind, count_received, count_request};
 
-/// Requests under way at one time, of all stores of the process together: file handles are not for us alone.
+/// Requests of a bucket under way at one time: file handles are not for us alone.
 const MAX_REQUESTS: usize = 128;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
