@@ -34,6 +34,7 @@
 //! faults, by seed.
 
 mod batch;
+mod commits;
 mod names;
 mod record;
 mod recover;
@@ -88,9 +89,12 @@ impl Journal {
             .with_hint("Nothing of it is visible. Run it again.")
     }
 
-    /// Every record with its sequence number, in their order.
-    pub fn history(&self) -> Result<Vec<(u64, Record)>> {
-        let commits = snapshot::Commits::list(self)?;
-        Ok(commits.records().map(|(seq, record)| (seq, record.as_ref().clone())).collect())
+    /// Every commit and abort with its sequence number, in their order.
+    pub fn history(&self) -> Result<Vec<(u64, Arc<Record>)>> {
+        let mut records = commits::Commits::list(self)?.all(self)?;
+        // The record of a void write is no commit.
+        let void = snapshot::void(self)?;
+        records.retain(|(_, record)| record.kind == Kind::Abort || !void.contains(&record.txid));
+        Ok(records)
     }
 }
