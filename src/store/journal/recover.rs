@@ -114,7 +114,7 @@ impl Journal {
                     }
                     // Was it pending until now, the number had not been used: it is aborted. Else it may have been
                     // committed, and trimmed, since the commits were listed. The abort hides nothing by itself.
-                    if !self.is_pending(floor, txid)? {
+                    if !self.is_pending(floor, txid)? && self.storage.read(&void)?.is_none() {
                         return Ok(Recovered::Ended);
                     }
                 }

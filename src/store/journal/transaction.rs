@@ -236,13 +236,7 @@ impl Transaction {
     /// record may be there all the same. Its files must not be deleted then. It is recovered as any other process would
     /// do it: finished where its record is there, and made void where it is not.
     fn resolve(&mut self, tried: u64, rows: u64, error: Error) -> Result<Committed> {
-        // On a file system what failed is not there, or is there to be seen: then the write is given up as any other.
-        let unseen = || {
-            let records = Commits::list(&self.journal).and_then(|commits| commits.above(&self.journal, self.floor));
-            records
-                .is_ok_and(|records| records.is_some_and(|all| all.iter().all(|(_, record)| record.txid != self.txid)))
-        };
-        if !self.journal.storage.failed_puts_may_land() && unseen() {
+        if !self.journal.storage.failed_puts_may_land() && self.is_unseen().unwrap_or(false) {
             return Err(error); // dropping ourselves deletes the files and the marker
         }
         self.open = false;
@@ -256,6 +250,15 @@ impl Transaction {
                 self.journal.table
             ))),
         }
+    }
+
+    /// Whether our record is not there. On a file system, what failed is there to be seen, or never will be.
+    fn is_unseen(&self) -> Result<bool> {
+        let records = Commits::list(&self.journal)?.above(&self.journal, self.floor)?;
+        let is_ours = |(_, record): &(u64, Arc<Record>)| record.txid == self.txid;
+        // After the records: while the marker is there, ours is not trimmed.
+        Ok(records.is_some_and(|records| !records.iter().any(is_ours))
+            && self.journal.marker(self.floor, &self.txid)?.is_some())
     }
 
     /// Puts the commit record; `false` where another one is there, be it the abort of this write. Our own there is a
