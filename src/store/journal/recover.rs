@@ -185,8 +185,8 @@ impl Journal {
     }
 
     /// The commit records that may be deleted: settled, older than a day, below the lowest floor of any pending marker,
-    /// and never the newest. The floor's own record stays: else the listing of a pending writer may miss it, because it
-    /// goes, and every later one, because they come. Those of overwrites stay for as long as the trash holds what they
+    /// and never the newest of those that are old. Such a one, and the floor's own, stay: else a listing may miss the
+    /// record, because it goes, and every later one, because they come. Those of overwrites stay for as long as the trash holds what they
     /// replaced, and those of a batch until its claim says that it is committed.
     ///
     /// `emptied_after` is for a dry run of vacuum: trash of commits older than that counts as gone.
@@ -194,13 +194,14 @@ impl Journal {
         let listed = self.storage.list_dir(&names::commits_dir(&self.table))?.files;
         let numbers: Vec<(u64, DateTime<Utc>)> =
             listed.iter().filter_map(|file| Some((parse_commit(file.name())?, file.modified))).collect();
-        let highest = numbers.iter().map(|(seq, _)| *seq).max().unwrap_or(0);
         // By the storage's clock: a guess that spares reading the new ones. The record's own time decides.
-        let candidates: Vec<u64> = numbers
+        let mut candidates: Vec<u64> = numbers
             .into_iter()
-            .filter(|(seq, modified)| *seq < highest && self.is_older(*modified, KEEP_RECORDS - CLOCKS_MAY_DIFFER))
+            .filter(|(_, modified)| self.is_older(*modified, KEEP_RECORDS - CLOCKS_MAY_DIFFER))
             .map(|(seq, _)| seq)
             .collect();
+        candidates.sort_unstable();
+        candidates.pop();
         if candidates.is_empty() {
             return Ok(candidates);
         }

@@ -32,7 +32,7 @@ impl Storage for Mount {
     /// What changes while it runs may be in it or not.
     fn list_dir(&self, dir: &str) -> Result<Listing> {
         let before = self.0.operate("list", dir, |disk| Ok(disk.list(dir)))?;
-        self.0.world.scheduler.step(false);
+        self.0.world.scheduler.step_in_listing();
         let after = self.0.world.disk().list(dir);
         let mut listing = Listing::default();
         for name in before.dirs.iter().chain(after.dirs.iter().filter(|name| !before.dirs.contains(name))) {
