@@ -11,7 +11,11 @@
 //! Calls block. A backend with a network below runs its own threads, and takes lists of directories and of ranges at
 //! once so that it can work on them concurrently.
 
+mod cancel;
 mod local;
+mod options;
+mod remote;
+mod stats;
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -23,7 +27,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+pub use self::cancel::Cancel;
 pub use self::local::Local;
+pub use self::options::{DEFAULT_COALESCE_GAP_BYTES, DEFAULT_REGION, OpenOptions, S3Options, Secret, UrlStyle};
+use self::remote::Remote;
+pub use self::stats::{IoStats, io_stats};
 use crate::error::{Error, ErrorKind, Result};
 
 /// One file of the store, as a listing shows it.
@@ -101,6 +109,12 @@ pub trait Storage: Send + Sync + Debug {
     /// How it is best read.
     fn access(&self) -> Access {
         Access::LOCAL
+    }
+
+    /// The same root, whose calls that wait for answers end as `Interrupted` soon after `cancel` is thrown; `None` where
+    /// none ever waits long. See [`cancellable`].
+    fn cancellable(&self, _cancel: &Cancel) -> Option<Arc<dyn Storage>> {
+        None
     }
 
     /// Lists one level below `dir` (`""` is the root). A directory that is not there is empty.
@@ -182,6 +196,11 @@ fn first_failure(results: impl Iterator<Item = Result<()>>) -> Result<()> {
     results.fold(Ok(()), |first, result| first.and(result))
 }
 
+/// `storage`, whose calls that wait for answers end as `Interrupted` soon after `cancel` is thrown.
+pub fn cancellable(storage: Arc<dyn Storage>, cancel: &Cancel) -> Arc<dyn Storage> {
+    storage.cancellable(cancel).unwrap_or(storage)
+}
+
 /// Runs two pieces of work: at the same time where several requests may wait, else one after the other.
 pub fn both<A: Send, B: Send>(
     storage: &dyn Storage,
@@ -199,29 +218,24 @@ pub fn both<A: Send, B: Send>(
     })
 }
 
-/// Opens the store at `root`: a local path, absolute or relative to the working directory, `~/…` or `file://…`. With
-/// `durable`, what was answered `Ok` survives a power cut.
+/// Opens the store at `root`: a local path, absolute or relative to the working directory, `~/…` or `file://…`; or
+/// `s3://bucket/prefix`, `gs://…`, `az://…`, `abfss://…`. Nothing is read or written yet.
 ///
 /// # Errors
-/// `InvalidInput` for an empty root or one that holds NUL, `Unsupported` for another URL.
-pub fn open(root: &str, durable: bool) -> Result<Arc<dyn Storage>> {
+/// `InvalidInput` for an empty root, one that holds NUL, or options that do not fit together; `Unsupported` for another
+/// URL.
+pub fn open(root: &str, options: &OpenOptions) -> Result<Arc<dyn Storage>> {
     if root.trim().is_empty() || root.contains('\0') {
         return Err(Error::invalid(format!("\"{}\" cannot be the root of a store!", root.escape_debug())));
     }
     let path = match root.split_once("://") {
         None => root,
         Some(("file", path)) => path,
-        Some((scheme, _)) => {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("\"{root}\" cannot be the root of a store: {scheme}:// is not supported!"),
-            )
-            .with_hint("The root is a path of the local file system."));
-        }
+        Some(_) => return Ok(Arc::new(Remote::open(root, options)?)),
     };
     let path = match (path.strip_prefix("~/"), std::env::home_dir()) {
         (Some(below), Some(home)) => home.join(below),
         _ => PathBuf::from(path),
     };
-    Ok(Arc::new(Local::open(&path, durable)?))
+    Ok(Arc::new(Local::open(&path, options.durable)?))
 }

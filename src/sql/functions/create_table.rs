@@ -13,7 +13,7 @@ use crate::store::registry::{self, TableDefinition, json_schema};
 use crate::store::table::TableName;
 
 const NAME: &str = "amplify_create_table";
-const OPTIONS: [&str; 1] = ["root"];
+const OPTIONS: [&str; 2] = ["root", "single_writer"];
 
 /// The function.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl ScalarCall for Call {
         };
         let partition_by = optional_names(arguments.get(2), "partition_by")?;
         let definition = TableDefinition::new(name, fields(schema)?, &partition_by)?;
-        let store = self.session.store(options.text("root")?)?;
+        let store = self.session.store(options.text("root")?, options.flag("single_writer")?)?;
         let outcome = registry::create_table(store.storage.as_ref(), &definition)?;
         Ok(ScalarOutput::Varchar(outcome.as_str().to_owned()))
     }
