@@ -2,7 +2,7 @@
 //!
 //! A scan gets its files from [`crate::store::plan`]. For each it
 //!
-//! 1. reads the footer when the file's turn comes (small files whole, in one request),
+//! 1. gets the footer when the file's turn comes: from [`cache`], or from the file (small files whole, in one request),
 //! 2. rules out row groups by statistics and bloom filters, and pages by the page index,
 //! 3. decodes the tested columns first, and the wanted ones only in the rows that pass,
 //! 4. casts what the file holds to the registered types, without loss.
@@ -12,16 +12,21 @@
 //! so is a column inside a file that the table has as a partition key (the path wins).
 //!
 //! Who decodes what is decided in [`schedule`]: one consumer gets the rows in the order of the files, helped by
-//! background threads; several consumers share the row groups between them.
+//! background threads; several consumers share the row groups between them. Where bytes have to travel, threads of their
+//! own fetch what will be decoded next, as far [`ahead`] as memory and the query's appetite allow.
 
+mod ahead;
 mod bloom;
+mod cache;
 mod columns;
 mod count;
 mod decode;
 mod fetch;
 mod footer;
 mod open;
+mod pieces;
 mod prune;
+mod rows;
 mod schedule;
 mod slots;
 #[cfg(test)]
@@ -33,13 +38,15 @@ use arrow::array::new_null_array;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
+pub use self::cache::{FooterCacheStats, footer_cache_stats, set_footer_cache_bytes};
 use self::columns::Target;
 pub use self::columns::output_schema;
 pub use self::count::count;
-pub use self::footer::{file_row_count, file_row_counts};
+use self::fetch::TailGuess;
+pub use self::rows::{file_row_count, file_row_counts};
 use self::schedule::{Claim, Schedule};
 use crate::error::{Error, Result};
-use crate::storage::Storage;
+use crate::storage::{Access, Storage};
 use crate::store::filter::{Filters, Predicate};
 use crate::store::plan::PlannedFile;
 use crate::store::scalar::Scalar;
@@ -142,6 +149,8 @@ impl Drop for Consumer {
 #[derive(Debug)]
 struct ScanContext {
     storage: Arc<dyn Storage>,
+    access: Access,
+    tail_guess: TailGuess,
     files: Vec<PlannedFile>,
     /// The wanted columns.
     targets: Vec<Target>,
@@ -189,6 +198,8 @@ impl ScanContext {
             table.data_columns().map(|column| (field(column).name().clone(), !field(column).is_nullable()));
         Ok(Self {
             registered: registered.collect(),
+            access: storage.access(),
+            tail_guess: TailGuess::default(),
             storage,
             files,
             targets,
@@ -196,6 +207,11 @@ impl ScanContext {
             schema,
             threads: threads.max(1),
         })
+    }
+
+    /// Whether only row counts are asked for, and nothing is tested.
+    fn is_metadata_only(&self) -> bool {
+        self.targets.is_empty() && self.conditions.is_empty()
     }
 
     /// The columns to read, to give out or to test; a column may come twice.
