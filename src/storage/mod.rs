@@ -11,6 +11,7 @@
 //! Calls block. A backend with a network below runs its own threads, and takes lists of directories and of ranges at
 //! once so that it can work on them concurrently.
 
+mod cancel;
 mod local;
 
 use std::fmt::Debug;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+pub use self::cancel::Cancel;
 pub use self::local::Local;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -98,6 +100,12 @@ pub trait Storage: Send + Sync + Debug {
         Access::LOCAL
     }
 
+    /// The same root, whose calls that wait for answers end as `Interrupted` soon after `cancel` is thrown; `None` where
+    /// none ever waits long. See [`cancellable`].
+    fn cancellable(&self, _cancel: &Cancel) -> Option<Arc<dyn Storage>> {
+        None
+    }
+
     /// Lists one level below `dir` (`""` is the root). A directory that is not there is empty.
     fn list_dir(&self, dir: &str) -> Result<Listing>;
 
@@ -171,6 +179,11 @@ pub trait Storage: Send + Sync + Debug {
 /// Sees all results; the first failure among them.
 fn first_failure(results: impl Iterator<Item = Result<()>>) -> Result<()> {
     results.fold(Ok(()), |first, result| first.and(result))
+}
+
+/// `storage`, whose calls that wait for answers end as `Interrupted` soon after `cancel` is thrown.
+pub fn cancellable(storage: Arc<dyn Storage>, cancel: &Cancel) -> Arc<dyn Storage> {
+    storage.cancellable(cancel).unwrap_or(storage)
 }
 
 /// Runs two pieces of work: at the same time where the answers have to travel, else one after the other.

@@ -12,7 +12,7 @@ use super::record::Kind;
 use super::snapshot::{self, Snapshot};
 use super::transaction::Committed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{Access, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use crate::storage::{Access, Cancel, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
 use crate::store::table::TableName;
 
 /// A file in the trash.
@@ -170,6 +170,11 @@ impl Storage for WithTrash {
 
     fn access(&self) -> Access {
         self.storage.access()
+    }
+
+    fn cancellable(&self, cancel: &Cancel) -> Option<Arc<dyn Storage>> {
+        let storage = self.storage.cancellable(cancel)?;
+        Some(Arc::new(Self::new(storage, self.table.clone())))
     }
 
     fn list_dir(&self, dir: &str) -> Result<Listing> {
