@@ -137,7 +137,8 @@ impl Lane {
                     };
                     match decoded {
                         Ok(DecodeResult::Data(batch)) => {
-                            return part(&self.file, &self.columns, places, &context.targets, &batch).map(Decoded::Part);
+                            return part(&self.file, &self.columns, places, &context.targets, &batch)
+                                .map(Decoded::Part);
                         }
                         Ok(DecodeResult::Finished) => return Ok(Decoded::End),
                         Ok(DecodeResult::NeedsData(ranges)) if source.access().is_remote() => {
@@ -180,6 +181,11 @@ impl Lane {
         if !group.tests.is_empty() {
             let policy = RowSelectionPolicy::Auto { threshold: MASK_BELOW_RUN_ROWS };
             builder = builder.with_row_filter(self.row_filter(group)).with_row_selection_policy(policy);
+            if group.selection.is_some() && self.file.source.access().is_remote() {
+                // To keep what a test decoded for later, the decoder would also ask for pages that are ruled out, up to
+                // the ends of batches.
+                builder = builder.with_max_predicate_cache_size(0);
+            }
         }
         Ok(Progress::Decoding(Box::new(builder.build().map_err(|error| self.failed(error))?), places))
     }

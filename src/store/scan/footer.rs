@@ -127,7 +127,8 @@ fn read_page_index(
     wanted: &Coverage,
 ) -> Result<ParquetMetaData> {
     let row_groups = || wanted.row_groups.iter().copied();
-    let mask = |columns: &BTreeSet<usize>| ColumnChunkMask::row_groups_and_columns(row_groups(), columns.iter().copied());
+    let mask =
+        |columns: &BTreeSet<usize>| ColumnChunkMask::row_groups_and_columns(row_groups(), columns.iter().copied());
     let decoder = ParquetMetaDataPushDecoder::try_new_with_metadata(source.meta().size, footer)
         .map_err(|error| source.corrupt(error))?
         .with_page_index_policy(PageIndexPolicy::Optional)

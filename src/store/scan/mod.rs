@@ -46,7 +46,7 @@ use self::fetch::TailGuess;
 pub use self::rows::{file_row_count, file_row_counts};
 use self::schedule::{Claim, Schedule};
 use crate::error::{Error, Result};
-use crate::storage::{Access, Storage};
+use crate::storage::{self, Access, Cancel, Storage};
 use crate::store::filter::{Filters, Predicate};
 use crate::store::plan::PlannedFile;
 use crate::store::scalar::Scalar;
@@ -72,8 +72,8 @@ pub struct ScanRequest {
     pub threads: usize,
 }
 
-/// A running scan, shared by those who consume it. Dropping it (and its consumers) stops the background threads after
-/// the batch that they are at.
+/// A running scan, shared by those who consume it. Dropping it (and its consumers) stops the background threads: those
+/// that decode after the batch that they are at, those that wait for an answer as soon as the storage can give it up.
 #[derive(Debug)]
 pub struct Scan {
     schedule: Arc<Schedule>,
@@ -148,7 +148,9 @@ impl Drop for Consumer {
 /// A request, made ready.
 #[derive(Debug)]
 struct ScanContext {
+    /// Calls end when `cancel` is thrown.
     storage: Arc<dyn Storage>,
+    cancel: Cancel,
     access: Access,
     tail_guess: TailGuess,
     files: Vec<PlannedFile>,
@@ -193,6 +195,7 @@ impl ScanContext {
             .map(|(column, predicates)| ColumnCondition::new(&table, column, predicates))
             .collect();
         let schema = output_schema(&table, &columns);
+        let cancel = Cancel::new();
         let field = |column| table.schema().field(column);
         let registered =
             table.data_columns().map(|column| (field(column).name().clone(), !field(column).is_nullable()));
@@ -200,7 +203,8 @@ impl ScanContext {
             registered: registered.collect(),
             access: storage.access(),
             tail_guess: TailGuess::default(),
-            storage,
+            storage: storage::cancellable(storage, &cancel),
+            cancel,
             files,
             targets,
             conditions: conditions?,

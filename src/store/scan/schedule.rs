@@ -78,6 +78,7 @@ impl Schedule {
 
     /// Ends the scan: threads stop after their task, consumers get nothing more. Nobody waits for them.
     pub(super) fn stop(&self) {
+        self.context.cancel.cancel();
         let mut state = self.lock();
         state.stopped = true;
         let left = state.slots.clear();

@@ -61,10 +61,22 @@ pub(super) struct LaneSlot {
 /// Something a thread can do without the lock.
 #[derive(Debug)]
 pub(super) enum Task {
-    Open { slot: u64, index: usize, charge: Option<Charge> },
-    Decode { slot: u64, position: usize, lane: Box<Lane> },
+    Open {
+        slot: u64,
+        index: usize,
+        charge: Option<Charge>,
+    },
+    Decode {
+        slot: u64,
+        position: usize,
+        lane: Box<Lane>,
+    },
     /// Fetch what lanes of one row group need; each with its position.
-    Fetch { slot: u64, positions: Vec<usize>, lanes: Vec<Box<Lane>> },
+    Fetch {
+        slot: u64,
+        positions: Vec<usize>,
+        lanes: Vec<Box<Lane>>,
+    },
 }
 
 /// What the owner of a slot can do.

@@ -89,10 +89,13 @@ impl Lane {
 
     /// What the decoder keeps of tested columns until the wanted ones of the same rows have come, in bytes.
     fn kept_bytes(&self) -> u64 {
-        let rows = self.file.groups[self.group].rows;
+        let group = &self.file.groups[self.group];
+        if group.selection.is_some() {
+            return 0;
+        }
         let tested: Vec<usize> = self.tested_roots().collect();
-        let kept = |chunk: &ColumnChunkMetaData| chunk.uncompressed_size().unsigned_abs().max(rows * KEPT_VALUE_BYTES);
-        self.chunks_of(&tested).map(kept).sum()
+        let least = group.rows * KEPT_VALUE_BYTES;
+        self.chunks_of(&tested).map(|chunk| chunk.uncompressed_size().unsigned_abs().max(least)).sum()
     }
 
     fn tested_roots(&self) -> impl Iterator<Item = usize> {
