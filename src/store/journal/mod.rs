@@ -47,6 +47,7 @@ mod vacuum;
 use std::sync::Arc;
 
 pub use self::batch::{BatchName, CommittedBatch};
+pub(in crate::store) use self::names::parse_data_file;
 pub use self::record::{Kind, Record};
 pub use self::recover::Recovered;
 pub use self::snapshot::{Snapshot, Visibility};

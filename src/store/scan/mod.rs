@@ -2,7 +2,7 @@
 //!
 //! A scan gets its files from [`crate::store::plan`]. For each it
 //!
-//! 1. reads the footer when the file's turn comes (small files whole, in one request),
+//! 1. gets the footer when the file's turn comes: from [`cache`], or from the file (small files whole, in one request),
 //! 2. rules out row groups by statistics and bloom filters, and pages by the page index,
 //! 3. decodes the tested columns first, and the wanted ones only in the rows that pass,
 //! 4. casts what the file holds to the registered types, without loss.
@@ -12,16 +12,21 @@
 //! so is a column inside a file that the table has as a partition key (the path wins).
 //!
 //! Who decodes what is decided in [`schedule`]: one consumer gets the rows in the order of the files, helped by
-//! background threads; several consumers share the row groups between them.
+//! background threads; several consumers share the row groups between them. Where bytes have to travel, threads of their
+//! own fetch what will be decoded next, as far [`ahead`] as memory and the query's appetite allow.
 
+mod ahead;
 mod bloom;
+mod cache;
 mod columns;
 mod count;
 mod decode;
 mod fetch;
 mod footer;
 mod open;
+mod pieces;
 mod prune;
+mod rows;
 mod schedule;
 mod slots;
 #[cfg(test)]
@@ -33,13 +38,15 @@ use arrow::array::new_null_array;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
+pub use self::cache::{FooterCacheStats, footer_cache_stats, set_footer_cache_bytes};
 use self::columns::Target;
 pub use self::columns::output_schema;
 pub use self::count::count;
-pub use self::footer::{file_row_count, file_row_counts};
+use self::fetch::TailGuess;
+pub use self::rows::{file_row_count, file_row_counts};
 use self::schedule::{Claim, Schedule};
 use crate::error::{Error, Result};
-use crate::storage::Storage;
+use crate::storage::{self, Access, Cancel, Storage};
 use crate::store::filter::{Filters, Predicate};
 use crate::store::plan::PlannedFile;
 use crate::store::scalar::Scalar;
@@ -65,8 +72,8 @@ pub struct ScanRequest {
     pub threads: usize,
 }
 
-/// A running scan, shared by those who consume it. Dropping it (and its consumers) stops the background threads after
-/// the batch that they are at.
+/// A running scan, shared by those who consume it. Dropping it (and its consumers) stops the background threads: those
+/// that decode after the batch that they are at, those that wait for an answer as soon as the storage can give it up.
 #[derive(Debug)]
 pub struct Scan {
     schedule: Arc<Schedule>,
@@ -141,7 +148,11 @@ impl Drop for Consumer {
 /// A request, made ready.
 #[derive(Debug)]
 struct ScanContext {
+    /// Calls end when `cancel` is thrown.
     storage: Arc<dyn Storage>,
+    cancel: Cancel,
+    access: Access,
+    tail_guess: TailGuess,
     files: Vec<PlannedFile>,
     /// The wanted columns.
     targets: Vec<Target>,
@@ -184,18 +195,27 @@ impl ScanContext {
             .map(|(column, predicates)| ColumnCondition::new(&table, column, predicates))
             .collect();
         let schema = output_schema(&table, &columns);
+        let cancel = Cancel::new();
         let field = |column| table.schema().field(column);
         let registered =
             table.data_columns().map(|column| (field(column).name().clone(), !field(column).is_nullable()));
         Ok(Self {
             registered: registered.collect(),
-            storage,
+            access: storage.access(),
+            tail_guess: TailGuess::default(),
+            storage: storage::cancellable(storage, &cancel),
+            cancel,
             files,
             targets,
             conditions: conditions?,
             schema,
             threads: threads.max(1),
         })
+    }
+
+    /// Whether only row counts are asked for, and nothing is tested.
+    fn is_metadata_only(&self) -> bool {
+        self.targets.is_empty() && self.conditions.is_empty()
     }
 
     /// The columns to read, to give out or to test; a column may come twice.
