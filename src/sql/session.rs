@@ -8,6 +8,7 @@ use crate::storage::{self, Storage};
 use crate::store::journal::{BatchName, Journal, WithTrash};
 use crate::store::registry::Registry;
 use crate::store::table::Table;
+use crate::store::table_options::TableOptions;
 use crate::store::write::{WriteMode, WriteOptions};
 use crate::system::System;
 
@@ -50,9 +51,9 @@ impl Session {
         Self { root: text(ROOT), fsync, threads, engine_settings }
     }
 
-    /// How this session writes.
-    pub fn write_options(&self, mode: WriteMode, batch: Option<BatchName>) -> WriteOptions {
-        WriteOptions { batch, ..WriteOptions::new(mode, self.threads) }
+    /// How this session writes to a table with these options.
+    pub fn write_options(&self, mode: WriteMode, batch: Option<BatchName>, table: TableOptions) -> WriteOptions {
+        WriteOptions { batch, table_options: table, ..WriteOptions::new(mode, self.threads) }
     }
 
     /// Opens the store at `root`, the call's own, or else at the session's.
@@ -94,6 +95,14 @@ impl Store {
     /// A registered table. `name` may be written as in FROM: `amplify://images`.
     pub fn table(&self, name: &str) -> Result<Arc<Table>> {
         self.registry()?.table(strip_scheme(name)).map(Arc::new)
+    }
+
+    /// [`Store::table`], and how its files are written.
+    pub fn table_to_write(&self, name: &str) -> Result<(Arc<Table>, TableOptions)> {
+        let registry = self.registry()?;
+        let table = registry.table(strip_scheme(name))?;
+        let options = registry.options(&table)?;
+        Ok((Arc::new(table), options))
     }
 }
 
