@@ -10,6 +10,7 @@ use crate::storage::{
 use crate::store::journal::{BatchName, Journal, WithTrash};
 use crate::store::registry::Registry;
 use crate::store::table::Table;
+use crate::store::table_options::TableOptions;
 use crate::store::write::{WriteMode, WriteOptions};
 use crate::system::System;
 
@@ -108,9 +109,9 @@ impl Session {
         }
     }
 
-    /// How this session writes.
-    pub fn write_options(&self, mode: WriteMode, batch: Option<BatchName>) -> WriteOptions {
-        WriteOptions { batch, ..WriteOptions::new(mode, self.threads) }
+    /// How this session writes to a table with these options.
+    pub fn write_options(&self, mode: WriteMode, batch: Option<BatchName>, table: TableOptions) -> WriteOptions {
+        WriteOptions { batch, table_options: table, ..WriteOptions::new(mode, self.threads) }
     }
 
     /// Opens the store at `root`, the call's own, or else at the session's. With `single_writer` the user says that
@@ -165,6 +166,14 @@ impl Store {
     /// A registered table. `name` may be written as in FROM: `amplify://images`.
     pub fn table(&self, name: &str) -> Result<Arc<Table>> {
         self.registry()?.table(strip_scheme(name)).map(Arc::new)
+    }
+
+    /// [`Store::table`], and how its files are written.
+    pub fn table_to_write(&self, name: &str) -> Result<(Arc<Table>, TableOptions)> {
+        let registry = self.registry()?;
+        let table = registry.table(strip_scheme(name))?;
+        let options = registry.options(&table)?;
+        Ok((Arc::new(table), options))
     }
 }
 

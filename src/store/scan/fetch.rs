@@ -43,7 +43,7 @@ impl FileSource {
     /// Whether a file of `size` bytes is fetched whole.
     pub(super) fn is_small(size: u64, access: &Access) -> bool {
         // Where requests cost more than bytes, what is left out of the middle of a file is no gain either.
-        let network = if access.is_remote() { access.coalesce_gap_bytes } else { 0 };
+        let network = if access.remote { access.coalesce_gap_bytes } else { 0 };
         size <= WHOLE_FILE_MAX_BYTES.max(network)
     }
 
@@ -139,7 +139,7 @@ impl TailGuess {
     /// How many bytes to read.
     pub(super) fn bytes(&self, access: &Access) -> u64 {
         match self.most_bytes.load(Ordering::Relaxed) {
-            most if most > 0 && access.is_remote() => {
+            most if most > 0 && access.remote => {
                 most.saturating_add(most / 4).clamp(LEARNT_TAIL_BYTES.start, LEARNT_TAIL_BYTES.end)
             }
             _ => TAIL_BYTES,
