@@ -109,6 +109,7 @@ impl BoundFunction for ReadPlan {
             files,
             columns: data_columns,
             threads: self.threads,
+            dictionaries: true,
         })?;
         Ok(Box::new(ReadScan { scan, table: self.table.clone(), layout: layout.into(), threads: self.threads }))
     }
