@@ -11,6 +11,9 @@ use crate::storage::{FileMeta, Storage};
 /// Files up to this size are fetched whole, in one request: stores hold thousands of small ones.
 pub(super) const WHOLE_FILE_MAX_BYTES: u64 = 1024 * 1024;
 
+/// The same where a request costs next to nothing, and copying columns that nobody wants does not.
+pub(super) const LOCAL_WHOLE_FILE_MAX_BYTES: u64 = 128 * 1024;
+
 /// What is read of the end of a file to find its footer; few footers are larger.
 const FOOTER_GUESS_BYTES: u64 = 64 * 1024;
 

@@ -10,7 +10,7 @@ use parquet::file::metadata::ParquetMetaData;
 use super::ScanContext;
 use super::bloom;
 use super::columns::{Target, find_root, leaf_of, reading_schema};
-use super::fetch::{FileSource, WHOLE_FILE_MAX_BYTES};
+use super::fetch::{FileSource, LOCAL_WHOLE_FILE_MAX_BYTES, WHOLE_FILE_MAX_BYTES};
 use super::footer::{read_footer, read_page_index};
 use super::prune::{self, Verdict};
 use crate::error::{Error, ErrorKind, Result};
@@ -59,7 +59,11 @@ impl OpenFile {
         let planned = &context.files[index];
         // Where only footers matter, the rest of a small file is not fetched either.
         let metadata_only = context.targets.is_empty() && context.conditions.is_empty();
-        let whole_max_bytes = if metadata_only { 0 } else { WHOLE_FILE_MAX_BYTES };
+        let whole_max_bytes = match context.storage.access().remote {
+            _ if metadata_only => 0,
+            true => WHOLE_FILE_MAX_BYTES,
+            false => LOCAL_WHOLE_FILE_MAX_BYTES,
+        };
         let source = FileSource::open(context.storage.clone(), planned.meta.clone(), whole_max_bytes)?;
         let opened = catch_unwind(AssertUnwindSafe(|| plan_groups(context, &source)));
         let (reader, wanted, tests, groups) =
