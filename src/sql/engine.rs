@@ -12,6 +12,7 @@ use crate::ffi::{
     TableScan,
 };
 use crate::sql::functions::read::ReadPlan;
+use crate::sql::membership::{self, PlannedRead};
 use crate::sql::rows;
 use crate::sql::session::Session;
 
@@ -20,6 +21,9 @@ use crate::sql::session::Session;
 pub struct EngineQuery {
     /// The reads and what they are called.
     pub reads: Vec<(&'static str, ReadPlan)>,
+    /// Where there are two reads, columns (positions in each table) in which a row of the one must equal its partner in
+    /// the other to matter at all.
+    pub keys: Vec<(usize, usize)>,
     /// One SELECT.
     pub sql: String,
     /// Whose limits hold.
@@ -36,10 +40,17 @@ impl EngineQuery {
         let threads = self.session.threads.to_string();
         let mut settings = vec![("threads", threads.as_str())];
         settings.extend(self.session.engine_settings.iter().map(|(name, value)| (*name, value.as_str())));
+        let mut reads = Vec::with_capacity(self.reads.len());
+        for (_, read) in &self.reads {
+            reads.push(PlannedRead::new(read.clone())?);
+        }
+        if let [left, right] = reads.as_mut_slice() {
+            membership::push_keys(left, right, &self.keys)?;
+        }
         let mut database = PrivateDatabase::open(&settings)?;
         let loader = database.loader()?;
-        for (name, read) in &self.reads {
-            loader.table_function(Side { name, read: read.clone() })?;
+        for ((name, _), read) in self.reads.iter().zip(reads) {
+            loader.table_function(Side { name, read })?;
         }
         drop(loader);
         let positions: Vec<String> = projection.iter().map(|column| format!("#{}", column + 1)).collect();
@@ -86,7 +97,7 @@ impl BatchReader for EngineReader {
 /// One read, as a table function of the private database.
 struct Side {
     name: &'static str,
-    read: ReadPlan,
+    read: PlannedRead,
 }
 
 impl TableFunction for Side {
@@ -100,9 +111,18 @@ impl TableFunction for Side {
 
     fn bind(&self, _input: &BindInput) -> Result<Bound> {
         Ok(Bound {
-            columns: rows::columns(&self.read.schema())?,
+            columns: rows::columns(&self.read.read.schema())?,
             cardinality: self.read.cardinality(),
             function: Box::new(self.read.clone()),
         })
+    }
+}
+
+impl BoundFunction for PlannedRead {
+    fn open(&self, projection: &[usize]) -> Result<Box<dyn TableScan>> {
+        match &self.rows {
+            Some(rows) => self.read.open_rows(projection, rows.clone()),
+            None => self.read.open_files(projection, self.files.clone()),
+        }
     }
 }

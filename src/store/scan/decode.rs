@@ -16,7 +16,7 @@ use parquet::errors::ParquetError;
 
 use self::fetching::Fetched;
 pub(super) use self::fetching::fetch;
-use super::columns::Target;
+use super::columns::{self, Target};
 use super::open::{ColumnTest, GroupPlan, OpenFile};
 use super::{BATCH_ROWS, ScanContext};
 use crate::error::{Error, Result};
@@ -257,12 +257,13 @@ pub(super) fn assemble(context: &ScanContext, parts: Vec<Part>) -> Result<Record
             columns[position] = Some(array);
         }
     }
-    let filled = columns
+    let filled: Vec<ArrayRef> = columns
         .into_iter()
         .zip(&context.targets)
-        .map(|(column, target)| column.unwrap_or_else(|| new_null_array(target.output.data_type(), rows)));
+        .map(|(column, target)| column.unwrap_or_else(|| new_null_array(target.output.data_type(), rows)))
+        .collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(context.schema.clone(), filled.collect(), &options)?)
+    Ok(RecordBatch::try_new_with_options(columns::schema_of(&context.schema, &filled), filled, &options)?)
 }
 
 /// Splits columns into at most `max_lanes` lists that take about the same time to decode.

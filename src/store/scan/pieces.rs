@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    const REMOTE: Access = Access { concurrency: 8, coalesce_gap_bytes: 50, request_max_bytes: 100 };
+    const REMOTE: Access = Access { remote: true, concurrency: 8, coalesce_gap_bytes: 50, request_max_bytes: 100 };
 
     #[test]
     fn near_ranges_become_one_far_and_huge_ones_stay_apart() {

@@ -92,6 +92,7 @@ impl Store {
             files: self.files.clone(),
             columns: columns.to_vec(),
             threads,
+            dictionaries: false,
         })
         .unwrap()
     }
