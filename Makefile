@@ -30,7 +30,7 @@ quick debug release: ## Build build/<mode>/amplify.duckdb_extension (quick is th
 	@$(PYTHON) scripts/append_footer.py $(TARGET_DIR)/$@/$(LIBRARY) \
 	    build/$@/amplify.duckdb_extension build/$@/extension/amplify/amplify.duckdb_extension
 
-configure: ## Make the pinned Python environments of the tests and the demo
+configure: ## Make the pinned environments of the tests, their S3 servers and the demo
 	@$(PYTHON) scripts/environments.py
 
 # A build with functions that panic in every kind of callback; cargo puts it in the place of the other one, so it comes
@@ -67,7 +67,7 @@ fences:
 	@$(PYTHON) scripts/fences.py
 
 clean: ## Delete what was built, but not cargo's dependencies nor the environments
-	rm -rf build/debug build/quick build/probe build/release build/demo build/sqllogictest build/test
+	rm -rf build/debug build/quick build/probe build/release build/demo build/sqllogictest build/servers build/test
 	$(CARGO) clean --package amplify
 
 clean_all: ## Delete everything that is not in the repository
