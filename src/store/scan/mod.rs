@@ -38,7 +38,7 @@ use arrow::array::new_null_array;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
-pub use self::cache::{FooterCacheStats, footer_cache_stats, set_footer_cache_bytes};
+pub use self::cache::{DEFAULT_FOOTER_CACHE_BYTES, FooterCacheStats, footer_cache_stats, set_footer_cache_bytes};
 use self::columns::Target;
 pub use self::columns::{output_schema, text_dictionary};
 pub use self::count::count;
