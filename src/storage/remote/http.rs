@@ -48,10 +48,22 @@ const MAX_RETRIES: usize = 10;
 /// Below what common stores close a connection after that nobody uses.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What holds for the connections to all stores. `plain` allows HTTP without TLS.
-pub fn client_options(plain: bool) -> ClientOptions {
+/// Which encryption a store needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// All requests.
+    Always,
+    /// Those for credentials.
+    Sometimes,
+    /// None, so that the system need have no certificates. Reading them takes a while.
+    Never,
+}
+
+/// What holds for the connections to all stores.
+pub fn client_options(tls: Tls) -> ClientOptions {
     ClientOptions::new()
-        .with_allow_http(plain)
+        .with_allow_http(tls != Tls::Always)
+        .with_no_system_certificates(tls == Tls::Never)
         .with_connect_timeout(CONNECT_TIMEOUT)
         .with_timeout_disabled()
         .with_pool_idle_timeout(POOL_IDLE_TIMEOUT)

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use object_store::aws::{AmazonS3ConfigKey as Key, S3ConditionalPut};
 use url::Url;
 
+use super::http::Tls;
 use crate::error::{Error, Result};
 use crate::storage::options::{DEFAULT_REGION, S3Options, Secret, UrlStyle};
 
@@ -81,9 +82,15 @@ impl S3Config {
         Ok(Self { values, endpoint: shown })
     }
 
-    /// Whether requests go out without TLS.
-    pub fn is_plain(&self) -> bool {
-        self.values.iter().any(|(key, value)| *key == Key::Endpoint && value.starts_with("http://"))
+    /// Which encryption the endpoint's scheme asks for.
+    pub fn tls(&self) -> Tls {
+        let plain = self.values.iter().any(|(key, value)| *key == Key::Endpoint && value.starts_with("http://"));
+        let has_keys = self.values.iter().any(|(key, _)| *key == Key::AccessKeyId);
+        match (plain, has_keys) {
+            (false, _) => Tls::Always,
+            (true, false) => Tls::Sometimes,
+            (true, true) => Tls::Never,
+        }
     }
 
     /// What no message may hold.
@@ -228,7 +235,7 @@ mod tests {
         ] {
             let config = config(bucket, &options, environment).unwrap();
             assert_eq!(value(&config, Key::Endpoint), Some(endpoint), "{options:?}");
-            assert_eq!(config.is_plain(), endpoint.starts_with("http:"), "{options:?}");
+            assert_eq!(config.tls() != Tls::Always, endpoint.starts_with("http:"), "{options:?}");
         }
     }
 

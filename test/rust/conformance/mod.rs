@@ -4,9 +4,11 @@
 
 mod conditional;
 mod failures;
+mod faults;
 mod files;
 mod listing;
 mod multipart;
+mod proxy;
 
 use std::io::Write;
 use std::sync::Arc;
