@@ -3,6 +3,9 @@
 //! An entry is used only for the very state of a file that it was read from: where the listing shows the same ETag, or,
 //! where the store has none, the same size and the same time to the last digit. A file whose name is not one of ours
 //! may be replaced in place, even within the precision of its time: it is kept only once that time is long past.
+//!
+//! Where memory gets short, of the footers that were not used for longest only the row count is kept: a table may have
+//! more files than their footers have room, and counting all of its rows again should not ask for any.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -22,7 +25,7 @@ pub const DEFAULT_FOOTER_CACHE_BYTES: u64 = 64 << 20;
 /// No file system or object store tells times apart worse than this.
 const WORST_TIME_PRECISION: Duration = Duration::from_secs(2);
 
-/// What an entry takes besides its footer and its path.
+/// What an entry takes besides its footer and its path: about that much in two maps.
 const ENTRY_BYTES: u64 = 256;
 
 /// What the footer cache did since the process began, and what it holds.
@@ -97,9 +100,14 @@ pub(super) struct Known {
     pub(super) bytes: u64,
 }
 
-/// What is known of the file, where it is known.
+/// What is known of the file, where its footer is known.
 pub(super) fn look_up(key: &Key) -> Option<Known> {
     shared().look_up(key)
+}
+
+/// How many rows the file has by its footer, where that is known.
+pub(super) fn look_up_rows(key: &Key) -> Option<i64> {
+    shared().look_up_rows(key)
 }
 
 /// Remembers a file, or more of it.
@@ -119,64 +127,96 @@ struct FooterCache {
     limit: u64,
     stats: FooterCacheStats,
     entries: HashMap<Arc<Key>, Entry>,
-    /// The keys by when they were last used.
-    by_use: BTreeMap<u64, Arc<Key>>,
+    /// The keys of whole footers by when they were last used.
+    footers: BTreeMap<u64, Arc<Key>>,
+    /// Those of which only the row count is left, in the same way.
+    counts: BTreeMap<u64, Arc<Key>>,
     uses: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
-    known: Known,
+    /// `None` where only the row count is left.
+    known: Option<Known>,
+    rows: i64,
     last_use: u64,
 }
 
 impl FooterCache {
     fn new(limit: u64) -> Self {
         let stats = FooterCacheStats::default();
-        Self { limit, stats, entries: HashMap::new(), by_use: BTreeMap::new(), uses: 0 }
+        let (footers, counts) = (BTreeMap::new(), BTreeMap::new());
+        Self { limit, stats, entries: HashMap::new(), footers, counts, uses: 0 }
     }
 
     fn look_up(&mut self, key: &Key) -> Option<Known> {
-        let Some((key, mut entry)) = self.entries.remove_entry(key) else {
-            self.stats.misses += 1;
-            return None;
-        };
-        self.stats.hits += 1;
-        self.by_use.remove(&entry.last_use);
-        self.uses += 1;
-        entry.last_use = self.uses;
-        self.by_use.insert(self.uses, key.clone());
-        let known = entry.known.clone();
-        self.entries.insert(key, entry);
-        Some(known)
+        let known = self.entries.get(key).and_then(|entry| entry.known.clone());
+        self.note(key, known.is_some());
+        known
     }
 
-    fn remember(&mut self, key: Key, mut known: Known) {
-        known.bytes += ENTRY_BYTES + key.location.len() as u64;
-        self.forget(&key);
-        if known.bytes > self.limit {
+    fn look_up_rows(&mut self, key: &Key) -> Option<i64> {
+        let rows = self.entries.get(key).map(|entry| entry.rows);
+        self.note(key, rows.is_some());
+        rows
+    }
+
+    /// Notes that somebody asked for `key`, and whether it was there.
+    fn note(&mut self, key: &Key, hit: bool) {
+        if !hit {
+            self.stats.misses += 1;
             return;
         }
-        let key = Arc::new(key);
+        self.stats.hits += 1;
         self.uses += 1;
-        self.stats.bytes += known.bytes;
-        self.by_use.insert(self.uses, key.clone());
-        self.entries.insert(key, Entry { known, last_use: self.uses });
+        if let Some(entry) = self.entries.get_mut(key) {
+            let by_use = if entry.known.is_some() { &mut self.footers } else { &mut self.counts };
+            if let Some(key) = by_use.remove(&entry.last_use) {
+                by_use.insert(self.uses, key);
+            }
+            entry.last_use = self.uses;
+        }
+    }
+
+    fn remember(&mut self, key: Key, known: Known) {
+        self.forget(&key);
+        self.uses += 1;
+        let rows = known.footer.file_metadata().num_rows();
+        let entry = Entry { known: Some(known), rows, last_use: self.uses };
+        self.stats.bytes += entry.bytes(&key);
+        let key = Arc::new(key);
+        self.footers.insert(self.uses, key.clone());
+        self.entries.insert(key, entry);
         self.evict();
     }
 
     fn evict(&mut self) {
         while self.stats.bytes > self.limit {
-            let Some((_, key)) = self.by_use.pop_first() else { return };
-            self.forget(&key);
+            if let Some((last_use, key)) = self.footers.pop_first() {
+                if let Some(known) = self.entries.get_mut(&key).and_then(|entry| entry.known.take()) {
+                    self.stats.bytes -= known.bytes;
+                }
+                self.counts.insert(last_use, key);
+            } else if let Some((_, key)) = self.counts.pop_first() {
+                self.forget(&key);
+            } else {
+                return;
+            }
         }
     }
 
     fn forget(&mut self, key: &Key) {
         if let Some(entry) = self.entries.remove(key) {
-            self.by_use.remove(&entry.last_use);
-            self.stats.bytes -= entry.known.bytes;
+            self.stats.bytes -= entry.bytes(key);
+            self.footers.remove(&entry.last_use);
+            self.counts.remove(&entry.last_use);
         }
+    }
+}
+
+impl Entry {
+    fn bytes(&self, key: &Key) -> u64 {
+        ENTRY_BYTES + key.location.len() as u64 + self.known.as_ref().map_or(0, |known| known.bytes)
     }
 }
 
@@ -194,31 +234,40 @@ mod tests {
     fn known(bytes: u64) -> Known {
         let schema = Arc::new(Type::group_type_builder("schema").build().unwrap());
         let schema = Arc::new(SchemaDescriptor::new(schema));
-        let footer = ParquetMetaData::new(FileMetaData::new(1, 0, None, None, schema, None), Vec::new());
+        let footer = ParquetMetaData::new(FileMetaData::new(1, 7, None, None, schema, None), Vec::new());
         Known { footer: Arc::new(footer), index: None, bytes: bytes - ENTRY_BYTES - 1 }
     }
 
     #[test]
     fn keeps_to_its_bytes_and_drops_what_was_not_used_longest() {
-        let mut cache = FooterCache::new(3000);
+        let count_bytes = ENTRY_BYTES + 1;
+        let mut cache = FooterCache::new(3000 + count_bytes);
         for location in ["a", "b", "c"] {
             cache.remember(key(location), known(1000));
         }
         assert!(cache.look_up(&key("a")).is_some());
         cache.remember(key("d"), known(1000));
+        // Of this one the row count is left.
         assert!(cache.look_up(&key("b")).is_none());
-        assert_eq!(cache.stats, FooterCacheStats { hits: 1, misses: 1, bytes: 3000 });
+        assert_eq!(cache.look_up_rows(&key("b")), Some(7));
+        assert_eq!(cache.look_up_rows(&key("a")), Some(7));
+        assert_eq!(cache.stats, FooterCacheStats { hits: 3, misses: 1, bytes: 3000 + count_bytes });
         // More is known of a file: it takes the place of what was known.
-        cache.remember(key("a"), known(2000));
-        assert_eq!(cache.stats.bytes, 3000);
+        cache.remember(key("a"), known(2000 - count_bytes));
         assert!(cache.look_up(&key("c")).is_none() && cache.look_up(&key("d")).is_some());
-        cache.remember(key("e"), known(3001));
+        assert_eq!(cache.stats.bytes, 3000 + count_bytes);
+        // One that has no room at all drives out the others, and leaves its row count.
+        cache.remember(key("e"), known(5000));
         assert!(cache.look_up(&key("e")).is_none());
-        cache.limit = 0;
+        assert_eq!(cache.look_up_rows(&key("e")), Some(7));
+        assert_eq!(cache.stats.bytes, 5 * count_bytes);
+        cache.limit = 2 * count_bytes;
         cache.evict();
-        assert_eq!((cache.stats.bytes, cache.entries.len(), cache.by_use.len()), (0, 0, 0));
+        assert_eq!((cache.look_up_rows(&key("c")), cache.look_up_rows(&key("e"))), (None, Some(7)));
+        cache.limit = 0;
         cache.remember(key("a"), known(1000));
-        assert!(cache.entries.is_empty());
+        assert_eq!((cache.stats.bytes, cache.entries.len()), (0, 0));
+        assert!(cache.footers.is_empty() && cache.counts.is_empty());
     }
 
     #[test]

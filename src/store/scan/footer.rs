@@ -48,13 +48,17 @@ impl Coverage {
 }
 
 impl Footer {
-    /// The footer of a file: as it was read before, or else read now. With `whole`, a small file is then brought into
-    /// memory as a whole.
+    /// The footer of a file: as it was read before, or else as [`Footer::read`] reads it.
     pub(super) fn of(source: &mut FileSource, guess: &TailGuess, whole: bool) -> Result<Self> {
         let key = Key::of(source.location(), source.meta());
         if let Some(known) = key.as_ref().and_then(cache::look_up) {
             return Ok(Self { known, key });
         }
+        Self::read(source, guess, whole, key)
+    }
+
+    /// Reads the footer, and remembers it as `key`. With `whole`, a small file is brought into memory as a whole.
+    pub(super) fn read(source: &mut FileSource, guess: &TailGuess, whole: bool, key: Option<Key>) -> Result<Self> {
         if whole {
             source.read_whole_if_small()?;
         }

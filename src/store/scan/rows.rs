@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::cache::{self, Key};
 use super::fetch::{FileSource, TailGuess};
 use super::footer::Footer;
 use crate::error::{Error, Result};
@@ -67,8 +68,11 @@ pub fn file_row_counts(storage: &Arc<dyn Storage>, files: &[&FileMeta], threads:
 }
 
 fn count_one(storage: &Arc<dyn Storage>, access: Access, guess: &TailGuess, file: &FileMeta) -> Result<u64> {
+    let key = Key::of(storage.location(&file.path), file);
     let mut source = FileSource::new(storage, access, file, None);
-    let footer = Footer::of(&mut source, guess, false)?;
-    let rows = footer.metadata().file_metadata().num_rows();
+    let rows = match key.as_ref().and_then(cache::look_up_rows) {
+        Some(rows) => rows,
+        None => Footer::read(&mut source, guess, false, key)?.metadata().file_metadata().num_rows(),
+    };
     u64::try_from(rows).map_err(|_| source.corrupt(format!("its footer counts {rows} rows")))
 }
