@@ -4,7 +4,7 @@
 //! in-memory database instead, with the session's memory limit and threads, where each read is a table function
 //! without arguments. Its chunks are handed over as they come.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
 use crate::ffi::{
@@ -56,13 +56,14 @@ impl EngineQuery {
         let positions: Vec<String> = projection.iter().map(|column| format!("#{}", column + 1)).collect();
         let sql = format!("SELECT {} FROM ({})", positions.join(", "), self.sql);
         let result = database.query(&sql)?;
-        Ok(Running { result, _database: database })
+        Ok(Running { result, _database: database, finished: false })
     }
 }
 
 impl BoundFunction for EngineQuery {
     fn open(&self, projection: &[usize]) -> Result<Box<dyn TableScan>> {
-        Ok(Box::new(EngineScan { running: Mutex::new(Some(self.start(projection)?)) }))
+        let running = Arc::new(Mutex::new(self.start(projection)?));
+        Ok(Box::new(EngineScan { running, threads: self.session.threads }))
     }
 }
 
@@ -70,27 +71,40 @@ impl BoundFunction for EngineQuery {
 struct Running {
     result: QueryResult,
     _database: PrivateDatabase,
+    /// The end, or an error, has come.
+    finished: bool,
 }
 
 struct EngineScan {
-    running: Mutex<Option<Running>>,
+    running: Arc<Mutex<Running>>,
+    threads: usize,
 }
 
 impl TableScan for EngineScan {
+    /// The threads take turns. With a single reader, a client's own thread would spin while DuckDB has another one read,
+    /// and take the core that the private database needs.
+    fn max_threads(&self) -> usize {
+        self.threads
+    }
+
     fn reader(&self) -> Result<Box<dyn BatchReader>> {
-        let mut running = self.running.lock().map_err(|_| Error::internal("An earlier reader failed"))?;
-        Ok(Box::new(EngineReader { running: running.take() }))
+        Ok(Box::new(EngineReader { running: self.running.clone() }))
     }
 }
 
 struct EngineReader {
-    running: Option<Running>,
+    running: Arc<Mutex<Running>>,
 }
 
 impl BatchReader for EngineReader {
     fn next(&mut self) -> Result<Option<OutputBatch>> {
-        let Some(running) = &mut self.running else { return Ok(None) };
-        Ok(running.result.next_chunk()?.map(OutputBatch::Chunk))
+        let mut running = self.running.lock().map_err(|_| Error::internal("An earlier reader failed"))?;
+        if running.finished {
+            return Ok(None);
+        }
+        let next = running.result.next_chunk();
+        running.finished = !matches!(next, Ok(Some(_)));
+        Ok(next?.map(OutputBatch::Chunk))
     }
 }
 

@@ -11,6 +11,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, AsArray};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+
 use crate::error::{Error, Result};
 use crate::sql::functions::read::ReadPlan;
 use crate::store::filter::Predicate;
@@ -20,7 +23,7 @@ use crate::store::scan::{Scan, ScanBatch};
 use crate::store::types;
 
 /// A side of more rows is not small.
-const MAX_ROWS: usize = 100_000;
+const MAX_ROWS: usize = 1_000_000;
 
 /// Nor is one that takes more memory.
 const MAX_BYTES: usize = 64 << 20;
@@ -70,6 +73,7 @@ impl PlannedRead {
         let mut consumer = scan.consumer();
         let (mut batches, mut rows, mut bytes) = (Vec::new(), 0, 0);
         while let Some(batch) = consumer.next()? {
+            let batch = ScanBatch { batch: compact(&batch.batch)?, ..batch };
             rows += batch.batch.num_rows();
             bytes += batch.batch.get_array_memory_size();
             if rows > MAX_ROWS || bytes > MAX_BYTES {
@@ -113,6 +117,18 @@ impl PlannedRead {
         }
         self.read.filters = filters;
     }
+}
+
+/// The same rows without the pages that their text was decoded from.
+fn compact(batch: &RecordBatch) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().map(|column| -> ArrayRef {
+        match column.as_string_view_opt() {
+            Some(text) => Arc::new(text.gc()),
+            None => column.clone(),
+        }
+    });
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns.collect(), &options)?)
 }
 
 /// Narrows one of two sides, which are joined where `keys` (positions in each table) are equal, by what is in the

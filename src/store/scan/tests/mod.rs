@@ -1,5 +1,6 @@
 mod columns;
 mod damage;
+mod dictionaries;
 mod filtering;
 mod network;
 mod remote;
