@@ -17,14 +17,14 @@ import sys
 import time
 from pathlib import Path
 
-from bench.parameters import DUCKDB_VERSIONS, REPOSITORY, Parameters, extension_digest, extension_path
+from bench.parameters import (DUCKDB_VERSIONS, REPOSITORY, RUN_VARIABLE, SCRATCH, Parameters, extension_digest,
+                              extension_path)
 from bench.report.machine import describe
 
 GROUPS = ("scans", "lookups", "metadata", "foreign", "small-files", "partitions", "copy-sorted", "copy-random", "appends",
           "join", "journal", "memory", "growth-rows", "growth-partitions")
 S3_GROUPS = ("s3-month", "s3-bulk", "s3-appends", "s3-memory")
 """As in bench/workloads, which this process does not import: it needs no packages of its own."""
-SCRATCH = REPOSITORY / "build" / "bench" / "scratch"
 
 
 def main() -> None:
@@ -34,6 +34,7 @@ def main() -> None:
     output = options.output or REPOSITORY / ("build/bench/results-quick" if options.quick else "bench/results")
     output.mkdir(parents=True, exist_ok=True)
     digest = extension_digest(extension_path())
+    os.environ[RUN_VARIABLE] = SCRATCH.name
     results = output / ("results-s3.json" if options.s3 else "results.json")
     found = {"parameters": dataclasses.asdict(parameters), "extension": digest, "machine": describe(), "runs": []}
     if options.resume and results.is_file():

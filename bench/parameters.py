@@ -12,6 +12,9 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 CACHE = REPOSITORY / "build" / "bench"
 """Data sets, which outlive a run, and scratch stores, which do not."""
+RUN_VARIABLE = "AMPLIFY_BENCH_RUN"
+SCRATCH = CACHE / "scratch" / os.environ.get(RUN_VARIABLE, str(os.getpid()))
+"""For what a run writes and throws away."""
 DUCKDB_VERSIONS = ("1.5.6", "2.0.0")
 
 

@@ -15,11 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from bench.parameters import CACHE, REPOSITORY
-from bench.session import Session
+
+if TYPE_CHECKING:  # the driver has no packages
+    import duckdb
+
+    from bench.session import Session
 
 VARIABLE = "AMPLIFY_BENCH_S3"
 SERVER = "seaweedfs"

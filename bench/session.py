@@ -10,9 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from bench.parameters import CACHE, Parameters, extension_digest, extension_path
-
-SCRATCH = CACHE / "scratch"
+from bench.parameters import SCRATCH, Parameters, extension_digest, extension_path
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 
@@ -72,7 +73,8 @@ def in_new_process(comparison: Comparison, way: str, options: argparse.Namespace
                "--comparison", comparison.name, "--way", way]
     process = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=ONCE_TIMEOUT_SECONDS)
     if process.returncode != 0:
-        return {"error": (process.stderr.strip().splitlines() or [f"exit code {process.returncode}"])[-1][:300]}
+        told = re.findall(r"^\S+(?:Error|Exception|Exit):.*", process.stderr, re.MULTILINE)
+        return {"error": told[-1][:300] if told else f"exit code {process.returncode}"}
     return json.loads(process.stdout)
 
 

@@ -83,29 +83,28 @@ def columns_rotated(question: Question) -> Question:
 @pytest.mark.parametrize("fault", [without_a_condition, operators_loosened, columns_rotated])
 def test_a_fault_is_found_out(runner, fault):
     """A fuzz that cannot fail is worthless: questions that are wrong on purpose must be noticed, and made small."""
-    found = 0
-    for seed in range(8):
+    found, runner.fault = 0, fault
+    for seed in range(5):
         rng, case, root = runner.store(seed)
         for asked in runner.questions(rng, case, QUESTIONS):
-            found += runner.compare(asked, root, fault) is not None
-    assert found >= 5
+            found += runner.compare(asked, root) is not None
+    assert found >= 3
 
 
 def test_a_lost_write_is_found_out(runner):
     """So must rows that are not there."""
     found = 0
-    for seed in range(8):
+    for seed in range(4):
         rng, case, root = runner.store(seed)
         runner.con.execute("INSERT INTO model BY NAME SELECT * REPLACE (id + 1000000 AS id) FROM model LIMIT 1")
         for asked in runner.questions(rng, case, QUESTIONS):
             found += runner.compare(asked, root) is not None
-    assert found >= 20
+    assert found >= 10
 
 
-def test_a_failure_is_made_small(runner, monkeypatch):
-    """The report of a failure has its seed, one write of one row, and no needless condition."""
-    honest = Runner.compare
-    monkeypatch.setattr(Runner, "compare", lambda self, case, root, fault=without_a_condition: honest(self, case, root, fault))
+def test_a_failure_is_made_small(runner):
+    """What a failure does not need goes from its report, which names the seed."""
+    runner.fault = without_a_condition
     for seed in range(20):
         rng, case, root = runner.store(seed)
         for asked in runner.questions(rng, case, QUESTIONS):

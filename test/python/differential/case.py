@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from differential.questions import Question, random_question
+from differential.questions import AGGREGATE, READ, Question, random_question
 from differential.tables import Table, random_table
 from differential.writes import Write, random_writes, statements
 
 SHRINK_TRIES = 80
-Fault = Callable[[Question], Question]
-"""What a test does to our question, to see that it is found out."""
 
 
 class WriteFails(Exception):
@@ -47,6 +45,8 @@ class Runner:
     new_root: Callable[[], str]
     options: bool
     """Whether this build takes layout options."""
+    fault: Callable[[Question], Question] = lambda question: question
+    """What a test does to our question, to see that it is found out."""
 
     def store(self, seed: int) -> tuple[random.Random, Case, str]:
         """A random store, made and filled; what its questions are drawn from; its root."""
@@ -68,20 +68,20 @@ class Runner:
         for statement in statements(case.table, list(case.writes), root):
             self.con.execute(statement).fetchall()
 
-    def trouble(self, case: Case, fault: Fault = lambda question: question) -> str | None:
+    def trouble(self, case: Case) -> str | None:
         """What is wrong with the case in a store of its own."""
         root = self.new_root()
         try:
             self.build(case, root)
         except duckdb.Error as error:
             return f"a write fails: {error}"
-        return self.compare(case, root, fault) if case.question else None
+        return self.compare(case, root) if case.question else None
 
-    def compare(self, case: Case, root: str, fault: Fault = lambda question: question) -> str | None:
+    def compare(self, case: Case, root: str) -> str | None:
         """What is wrong with the answer to the case's question, in the store that is at `root`."""
         question = case.question
         try:
-            self.con.execute(f"CREATE OR REPLACE TEMP TABLE ours AS {fault(question).ours(self.con, root)}").fetchall()
+            self.con.execute(f"CREATE OR REPLACE TEMP TABLE ours AS {self.fault(question).ours(self.con, root)}").fetchall()
         except duckdb.Error as error:
             return f"the question fails: {error}"
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE expected AS {question.expected}").fetchall()
@@ -119,21 +119,28 @@ class Runner:
 
 
 def smaller_cases(case: Case) -> Iterator[Case]:
-    """The case with one thing less, the largest things first."""
+    """The case with one thing less; what makes the others cheap to try comes first."""
     question, writes = case.question, case.writes
     if len(writes) > 1:
         yield from (replace(case, writes=writes[:number] + writes[number + 1:]) for number in range(len(writes)))
+    if question:
+        for number in range(len(question.conditions)):
+            yield replace(case, question=replace(question, conditions=question.conditions[:number] + question.conditions[number + 1:]))
+        if question.kind in (READ, AGGREGATE) and len(question.columns) > 1:
+            half = len(question.columns) // 2
+            yield from (replace(case, question=replace(question, columns=columns))
+                        for columns in (question.columns[:half], question.columns[half:]))
     for number, write in enumerate(writes):
         for rows in dict.fromkeys((1, write.rows // 10, write.rows // 2)):
             if 0 < rows < write.rows:
                 yield replace(case, writes=(*writes[:number], replace(write, rows=rows), *writes[number + 1:]))
-    if question:
-        for number in range(len(question.conditions)):
-            yield replace(case, question=replace(question, conditions=question.conditions[:number] + question.conditions[number + 1:]))
-        if question.kind in ("read", "aggregate") and len(question.columns) > 1:
-            yield from (replace(case, question=replace(question, columns=question.columns[:number] + question.columns[number + 1:]))
-                        for number in range(len(question.columns)))
-    used = {*case.table.keys, *(question.columns if question else ()), *(condition.column for condition in (question.conditions if question else ()))}
-    for column in case.table.columns:
-        if column.name not in used and not case.table.options:
-            yield replace(case, table=replace(case.table, columns=[other for other in case.table.columns if other is not column]))
+    yield from (replace(case, table=replace(case.table, columns=[other for other in case.table.columns if other is not column]))
+                for column in case.table.columns if column.name not in needed(case))
+
+
+def needed(case: Case) -> set[str]:
+    """Columns that the case cannot do without."""
+    names = {*case.table.keys, *(column.name for column in case.table.columns if f"'{column.name}'" in case.table.options)}
+    if case.question:
+        names |= {*case.question.columns, *(condition.column for condition in case.question.conditions)}
+    return names
