@@ -20,7 +20,7 @@ use crate::storage::FileMeta;
 use crate::store::journal::parse_data_file;
 
 /// What the cache holds before anybody says otherwise.
-const DEFAULT_BYTES: u64 = 64 << 20;
+pub const DEFAULT_FOOTER_CACHE_BYTES: u64 = 64 << 20;
 
 /// No file system or object store tells times apart worse than this.
 const WORST_TIME_PRECISION: Duration = Duration::from_secs(2);
@@ -116,7 +116,8 @@ pub(super) fn remember(key: Key, known: Known) {
 }
 
 fn shared() -> MutexGuard<'static, FooterCache> {
-    static CACHE: LazyLock<Mutex<FooterCache>> = LazyLock::new(|| Mutex::new(FooterCache::new(DEFAULT_BYTES)));
+    static CACHE: LazyLock<Mutex<FooterCache>> =
+        LazyLock::new(|| Mutex::new(FooterCache::new(DEFAULT_FOOTER_CACHE_BYTES)));
     CACHE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -16,7 +16,7 @@ use parquet::errors::ParquetError;
 
 use self::fetching::Fetched;
 pub(super) use self::fetching::fetch;
-use super::columns::Target;
+use super::columns::{self, Target};
 use super::open::{ColumnTest, GroupPlan, OpenFile};
 use super::{BATCH_ROWS, ScanContext};
 use crate::error::{Error, Result};
@@ -78,7 +78,7 @@ impl Lane {
         // Each lane would repeat the tests.
         let testing = !file.groups[group].tests.is_empty();
         let lanes = if testing { vec![all] } else { balance(file, group, &all, max_lanes) };
-        let is_remote = context.access.is_remote() && !file.source.is_whole();
+        let is_remote = context.access.remote && !file.source.is_whole();
         let lane = |columns: Vec<usize>| {
             let decodes = testing || columns.iter().any(|&column| file.wanted[column].is_some());
             Self {
@@ -141,7 +141,7 @@ impl Lane {
                                 .map(Decoded::Part);
                         }
                         Ok(DecodeResult::Finished) => return Ok(Decoded::End),
-                        Ok(DecodeResult::NeedsData(ranges)) if source.access().is_remote() => {
+                        Ok(DecodeResult::NeedsData(ranges)) if source.access().remote => {
                             self.fetched.is_short = self.fetched.answer(source, &ranges).is_none();
                             self.fetched.asked = ranges;
                             if self.fetched.is_short {
@@ -181,7 +181,7 @@ impl Lane {
         if !group.tests.is_empty() {
             let policy = RowSelectionPolicy::Auto { threshold: MASK_BELOW_RUN_ROWS };
             builder = builder.with_row_filter(self.row_filter(group)).with_row_selection_policy(policy);
-            if group.selection.is_some() && self.file.source.access().is_remote() {
+            if group.selection.is_some() && self.file.source.access().remote {
                 // To keep what a test decoded for later, the decoder would also ask for pages that are ruled out, up to
                 // the ends of batches.
                 builder = builder.with_max_predicate_cache_size(0);
@@ -257,12 +257,13 @@ pub(super) fn assemble(context: &ScanContext, parts: Vec<Part>) -> Result<Record
             columns[position] = Some(array);
         }
     }
-    let filled = columns
+    let filled: Vec<ArrayRef> = columns
         .into_iter()
         .zip(&context.targets)
-        .map(|(column, target)| column.unwrap_or_else(|| new_null_array(target.output.data_type(), rows)));
+        .map(|(column, target)| column.unwrap_or_else(|| new_null_array(target.output.data_type(), rows)))
+        .collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(context.schema.clone(), filled.collect(), &options)?)
+    Ok(RecordBatch::try_new_with_options(columns::schema_of(&context.schema, &filled), filled, &options)?)
 }
 
 /// Splits columns into at most `max_lanes` lists that take about the same time to decode.

@@ -14,6 +14,9 @@ use crate::storage::{Access, FileMeta, Storage};
 /// Files up to this size are fetched whole, in one request: stores hold thousands of small ones.
 pub(super) const WHOLE_FILE_MAX_BYTES: u64 = 1024 * 1024;
 
+/// The same where a request costs next to nothing, and copying columns that nobody wants does not.
+pub(super) const LOCAL_WHOLE_FILE_MAX_BYTES: u64 = 128 * 1024;
+
 /// What is read of the end of a file to find its footer; few footers are larger.
 const TAIL_BYTES: u64 = 64 * 1024;
 
@@ -43,8 +46,12 @@ impl FileSource {
     /// Whether a file of `size` bytes is fetched whole.
     pub(super) fn is_small(size: u64, access: &Access) -> bool {
         // Where requests cost more than bytes, what is left out of the middle of a file is no gain either.
-        let network = if access.is_remote() { access.coalesce_gap_bytes } else { 0 };
-        size <= WHOLE_FILE_MAX_BYTES.max(network)
+        let most = if access.remote {
+            WHOLE_FILE_MAX_BYTES.max(access.coalesce_gap_bytes)
+        } else {
+            LOCAL_WHOLE_FILE_MAX_BYTES
+        };
+        size <= most
     }
 
     /// Brings the last `bytes` of the file into memory.
@@ -139,7 +146,7 @@ impl TailGuess {
     /// How many bytes to read.
     pub(super) fn bytes(&self, access: &Access) -> u64 {
         match self.most_bytes.load(Ordering::Relaxed) {
-            most if most > 0 && access.is_remote() => {
+            most if most > 0 && access.remote => {
                 most.saturating_add(most / 4).clamp(LEARNT_TAIL_BYTES.start, LEARNT_TAIL_BYTES.end)
             }
             _ => TAIL_BYTES,

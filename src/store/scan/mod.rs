@@ -38,9 +38,9 @@ use arrow::array::new_null_array;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
-pub use self::cache::{FooterCacheStats, footer_cache_stats, set_footer_cache_bytes};
+pub use self::cache::{DEFAULT_FOOTER_CACHE_BYTES, FooterCacheStats, footer_cache_stats, set_footer_cache_bytes};
 use self::columns::Target;
-pub use self::columns::output_schema;
+pub use self::columns::{output_schema, text_dictionary};
 pub use self::count::count;
 use self::fetch::TailGuess;
 pub use self::rows::{file_row_count, file_row_counts};
@@ -70,6 +70,9 @@ pub struct ScanRequest {
     pub columns: Vec<usize>,
     /// How many threads may decode at once, the consumers' own included.
     pub threads: usize,
+    /// Whether the consumer takes a top-level VARCHAR of few different values as a file has it: as [`text_dictionary`]
+    /// in place of Utf8View, in some batches and not in others.
+    pub dictionaries: bool,
 }
 
 /// A running scan, shared by those who consume it. Dropping it (and its consumers) stops the background threads: those
@@ -92,7 +95,8 @@ pub struct Consumer {
 /// Some rows of one file.
 #[derive(Debug, Clone)]
 pub struct ScanBatch {
-    /// The wanted columns, of [`Scan::schema`]; the row count is right also where no column is wanted.
+    /// The wanted columns, of [`Scan::schema`] but for dictionaries; the row count is right also where no column is
+    /// wanted.
     pub batch: RecordBatch,
     /// The values of the partition keys for all of these rows.
     pub partition: Arc<[Scalar]>,
@@ -110,7 +114,7 @@ impl Scan {
         Ok(Arc::new(Self { schedule: Arc::new(Schedule::new(context)) }))
     }
 
-    /// The schema of every batch: see [`output_schema`].
+    /// The schema of every batch, where dictionaries were not asked for: see [`output_schema`].
     pub fn schema(&self) -> &SchemaRef {
         &self.schedule.context().schema
     }
@@ -175,13 +179,13 @@ struct ColumnCondition {
 
 impl ScanContext {
     fn new(request: ScanRequest) -> Result<Self> {
-        let ScanRequest { storage, table, filters, files, columns, threads } = request;
+        let ScanRequest { storage, table, filters, files, columns, threads, dictionaries } = request;
         let is_data =
             |column: &usize| *column < table.schema().fields().len() && table.partition_level(*column).is_none();
         if let Some(column) = columns.iter().find(|column| !is_data(column)) {
             return Err(Error::internal(format!("Column {column} of table \"{}\" is in no file", table.name())));
         }
-        let targets = columns.iter().map(|&column| Target::new(&table, column)).collect();
+        let targets = columns.iter().map(|&column| Target::new(&table, column, dictionaries)).collect();
         let mut by_column: Vec<(usize, Vec<Predicate>)> = Vec::new();
         for condition in filters.on_data(&table) {
             let predicate = condition.predicate.clone();
@@ -192,7 +196,7 @@ impl ScanContext {
         }
         let conditions: Result<Vec<ColumnCondition>> = by_column
             .into_iter()
-            .map(|(column, predicates)| ColumnCondition::new(&table, column, predicates))
+            .map(|(column, predicates)| ColumnCondition::new(&table, column, predicates, dictionaries))
             .collect();
         let schema = output_schema(&table, &columns);
         let cancel = Cancel::new();
@@ -225,8 +229,8 @@ impl ScanContext {
 }
 
 impl ColumnCondition {
-    fn new(table: &Table, column: usize, predicates: Vec<Predicate>) -> Result<Self> {
-        let target = Arc::new(Target::new(table, column));
+    fn new(table: &Table, column: usize, predicates: Vec<Predicate>, dictionaries: bool) -> Result<Self> {
+        let target = Arc::new(Target::new(table, column, dictionaries));
         let null = new_null_array(target.output.data_type(), 1);
         let mut passes_null = true;
         for predicate in &predicates {

@@ -51,7 +51,7 @@ impl Requests {
         let mut parts_of_piece = Vec::with_capacity(pieces.len());
         for piece in pieces {
             let bytes = piece.end - piece.start;
-            let count = if access.is_remote() { bytes.div_ceil(access.request_max_bytes.max(1)).max(1) } else { 1 };
+            let count = if access.remote { bytes.div_ceil(access.request_max_bytes.max(1)).max(1) } else { 1 };
             let step = bytes.div_ceil(count);
             parts.extend((0..count).map(|part| {
                 let start = piece.start + part * step;
@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    const REMOTE: Access = Access { concurrency: 8, coalesce_gap_bytes: 50, request_max_bytes: 100 };
+    const REMOTE: Access = Access { remote: true, concurrency: 8, coalesce_gap_bytes: 50, request_max_bytes: 100 };
 
     #[test]
     fn near_ranges_become_one_far_and_huge_ones_stay_apart() {

@@ -30,7 +30,7 @@ pub fn file_row_count(storage: &Arc<dyn Storage>, file: &FileMeta) -> Result<u64
 /// As [`file_row_count`], for the first file that fails.
 pub fn file_row_counts(storage: &Arc<dyn Storage>, files: &[&FileMeta], threads: usize) -> Result<Vec<u64>> {
     let access = storage.access();
-    let threads = match access.is_remote() {
+    let threads = match access.remote {
         true => access.concurrency.min(MAX_REQUESTS).min(files.len()),
         false => threads.min(files.len() / LOCAL_FILES_PER_THREAD),
     };

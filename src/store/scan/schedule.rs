@@ -65,7 +65,7 @@ struct State {
 
 impl Schedule {
     pub(super) fn new(context: ScanContext) -> Self {
-        let slots = Slots::new(context.files.len(), context.threads, context.access.is_remote());
+        let slots = Slots::new(context.files.len(), context.threads, context.access.remote);
         let state =
             State { slots, consumers: 0, workers: 0, fetchers: 0, idle_fetchers: 0, busy: false, stopped: false };
         let [ready, room, line] = std::array::from_fn(|_| Condvar::new());

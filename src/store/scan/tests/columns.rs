@@ -170,6 +170,7 @@ fn the_path_wins_over_a_key_column_in_the_file() {
         files: vec![],
         columns: vec![1],
         threads: 1,
+        dictionaries: false,
     };
     assert_eq!(Scan::start(request).unwrap_err().kind(), ErrorKind::Internal);
 }

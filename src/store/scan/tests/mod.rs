@@ -1,5 +1,6 @@
 mod columns;
 mod damage;
+mod dictionaries;
 mod filtering;
 mod network;
 mod remote;
@@ -92,6 +93,7 @@ impl Store {
             files: self.files.clone(),
             columns: columns.to_vec(),
             threads,
+            dictionaries: false,
         })
         .unwrap()
     }

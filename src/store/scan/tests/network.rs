@@ -9,7 +9,8 @@ use super::*;
 use crate::error::ErrorKind;
 use crate::storage::{Change, FileMeta, FileWriter, Listing, PutOutcome};
 
-pub(super) const ACCESS: Access = Access { concurrency: 64, coalesce_gap_bytes: 1 << 20, request_max_bytes: 8 << 20 };
+pub(super) const ACCESS: Access =
+    Access { remote: true, concurrency: 64, coalesce_gap_bytes: 1 << 20, request_max_bytes: 8 << 20 };
 
 /// Clones are the same network, with a switch of their own for giving up.
 #[derive(Debug, Clone)]

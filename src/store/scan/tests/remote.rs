@@ -210,6 +210,7 @@ fn files_that_were_moved_to_the_trash_are_found_there() {
         filters: filters(&store.table, "{}"),
         files: store.files.clone(),
         columns: vec![0],
+        dictionaries: false,
         threads: 2,
     };
     let rows = drain(&mut Scan::start(request).unwrap().consumer()).unwrap();

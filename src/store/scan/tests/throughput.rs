@@ -108,6 +108,7 @@ fn throughput() {
                     files: files.clone(),
                     columns: (0..9).collect(),
                     threads,
+                    dictionaries: false,
                 })
                 .unwrap();
                 let consume = || -> usize {
