@@ -16,10 +16,10 @@ PROFILE_quick := quick
 PROFILE_release := release
 
 .DEFAULT_GOAL := quick
-.PHONY: help quick debug release probe configure test test_debug test_release model demo lint fences clean clean_all
+.PHONY: help quick debug release probe configure test test_debug test_release model bench bench-quick bench-s3 demo lint fences clean clean_all
 
 help: ## Show the targets
-	@sed -n 's/^\([a-z_ ]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z0-9_ -]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
 	    while IFS="$$(printf '\t')" read -r target text; do printf '  make %-26s %s\n' "$$target" "$$text"; done
 
 # The example comes along because it has cargo choose the features of the crates below as `cargo test` does: without it,
@@ -55,6 +55,16 @@ demo: quick ## Build and show the main job in the DuckDB shell, on a store below
 
 model: ## Explore the journal's protocol in the bounds that take minutes
 	$(CARGO) test $(CARGO_FLAGS) --profile quick --test store -- model --ignored --nocapture --test-threads 1
+
+# BENCH takes options of `python3 -m bench`: make bench-quick BENCH="--group lookups --duckdb 2.0.0"
+bench: release ## Measure against the peers, on 20 M rows: results in bench/results; takes hours
+	@$(PYTHON) -m bench $(BENCH)
+
+bench-quick: release ## The same on small data: results in build/bench/results-quick; takes half an hour
+	@$(PYTHON) -m bench --quick $(BENCH)
+
+bench-s3: release ## Measure on an S3 server of its own with 30 ms added to each request
+	@$(PYTHON) -m bench --s3 $(BENCH)
 
 lint: fences ## Check the format, clippy without warnings, and the fences of the source tree
 	@echo "== Checking the format"

@@ -1,6 +1,7 @@
-"""Makes the pinned environments below build/venv that the tests, their S3 servers and the demo run in.
+"""Makes the pinned environments below build/venv of the tests, their S3 servers, the demo and the benchmark.
 
-    python3 scripts/environments.py [NAME...]        all of them, or some: cli, duckdb-1.5.6, seaweedfs, …
+    python3 scripts/environments.py [NAME...]        cli, duckdb-1.5.6, seaweedfs, …: all but those of the benchmark
+                                                     (bench-1.5.6, bench-2.0.0), or those that are named
 
 NAME stands for test/requirements-NAME.txt, of Python packages, or for test/NAME/package.json, of Node packages
 (s3rver). An environment is made anew when its requirements, its place or the Python it is made with changed, and left
@@ -24,6 +25,8 @@ ENVIRONMENTS = REPOSITORY / "build" / "venv"
 OLDEST_PYTHON = {"cli": (3, 9)}
 OLDEST_PYTHON_FOR_TESTS = (3, 11)
 """pandas and numpy ask for it."""
+PARTS = ("common", "bench")
+"""Requirements that others include: no environments of their own."""
 INSTALL_TRIES = 4
 """A registry that does not answer for a moment is no reason to fail a build."""
 
@@ -52,7 +55,8 @@ def known() -> list[str]:
     """The names of all environments."""
     tests = REPOSITORY / "test"
     names = [path.stem.removeprefix("requirements-") for path in tests.glob("requirements-*.txt")]
-    return sorted([*(name for name in names if name != "common"), *(path.parent.name for path in tests.glob("*/package.json"))])
+    packages = [path.parent.name for path in tests.glob("*/package.json")]
+    return sorted([*(name for name in names if name not in PARTS), *packages])
 
 
 def fingerprint(name: str) -> str:
@@ -139,7 +143,7 @@ def install(command: list) -> None:
 
 
 def main() -> None:
-    for name in sys.argv[1:] or known():
+    for name in sys.argv[1:] or (name for name in known() if not name.startswith("bench-")):
         ensure(name)
 
 

@@ -17,6 +17,7 @@ mod context;
 mod copy_function;
 mod entry;
 mod guard;
+mod handover;
 mod logical_type;
 mod private_database;
 mod replacement_scan;

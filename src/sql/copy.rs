@@ -76,7 +76,7 @@ impl CopyTarget for CopyRequest {
         let session = Session::read(context);
         let store = session.store(self.root.as_deref(), self.single_writer)?;
         let name = table_name(path, &store)?;
-        let table = store.table(&name)?;
+        let (table, table_options) = store.table_to_write(&name)?;
         let (mapping, shape) = match (&self.columns, self.source.as_slice()) {
             (Some(names), source) => {
                 if names.len() != source.len() {
@@ -97,7 +97,7 @@ impl CopyTarget for CopyRequest {
                 _ => (RecordMapping::by_position(&table, source)?, Shape::Columns),
             },
         };
-        let options = session.write_options(self.mode, self.batch.clone());
+        let options = session.write_options(self.mode, self.batch.clone(), table_options);
         let writer = TableWriter::begin(store.journal(&table), table, options)?;
         Ok(Box::new(Sink { mapping, shape, writer }))
     }

@@ -7,6 +7,7 @@ pub mod arguments;
 pub mod copy;
 pub mod engine;
 pub mod functions;
+pub mod membership;
 pub mod options;
 #[cfg(feature = "panic-probe")]
 mod probe;

@@ -9,7 +9,9 @@ use crate::storage::{
 };
 use crate::store::journal::{BatchName, Journal, WithTrash};
 use crate::store::registry::Registry;
+use crate::store::scan::{DEFAULT_FOOTER_CACHE_BYTES, set_footer_cache_bytes};
 use crate::store::table::Table;
+use crate::store::table_options::TableOptions;
 use crate::store::write::{WriteMode, WriteOptions};
 use crate::system::System;
 
@@ -23,9 +25,10 @@ const SESSION_TOKEN: &str = "amplify_s3_session_token";
 const USE_SSL: &str = "amplify_s3_use_ssl";
 const URL_STYLE: &str = "amplify_s3_url_style";
 const COALESCE_GAP: &str = "amplify_coalesce_gap_bytes";
+const FOOTER_CACHE: &str = "amplify_footer_cache_bytes";
 
 /// Every setting of ours.
-pub const SETTINGS: [ConfigOption; 10] = [
+pub const SETTINGS: [ConfigOption; 11] = [
     varchar(ROOT, "The store that amplify's functions work on: a local path, or s3://bucket/prefix"),
     option(
         FSYNC,
@@ -54,6 +57,11 @@ pub const SETTINGS: [ConfigOption; 10] = [
         OptionType::BigInt(DEFAULT_COALESCE_GAP_BYTES as i64),
         "Parts of a remote file with at most so many bytes between them are read in one request",
     ),
+    option(
+        FOOTER_CACHE,
+        OptionType::BigInt(DEFAULT_FOOTER_CACHE_BYTES as i64),
+        "What the process may keep of Parquet footers in memory, all sessions together; 0 turns it off",
+    ),
 ];
 
 const fn option(name: &'static str, kind: OptionType, description: &'static str) -> ConfigOption {
@@ -73,6 +81,7 @@ pub struct Session {
     /// As it was set; what it means is found out where a store is opened.
     url_style: Option<String>,
     coalesce_gap: Option<String>,
+    footer_cache: Option<String>,
     /// How many threads DuckDB may use for a query.
     pub threads: usize,
     /// DuckDB's memory limit and spill directory, for the queries that we run on the session's behalf.
@@ -103,14 +112,15 @@ impl Session {
             s3,
             url_style: text(URL_STYLE),
             coalesce_gap: text(COALESCE_GAP),
+            footer_cache: text(FOOTER_CACHE),
             threads,
             engine_settings,
         }
     }
 
-    /// How this session writes.
-    pub fn write_options(&self, mode: WriteMode, batch: Option<BatchName>) -> WriteOptions {
-        WriteOptions { batch, ..WriteOptions::new(mode, self.threads) }
+    /// How this session writes to a table with these options.
+    pub fn write_options(&self, mode: WriteMode, batch: Option<BatchName>, table: TableOptions) -> WriteOptions {
+        WriteOptions { batch, table_options: table, ..WriteOptions::new(mode, self.threads) }
     }
 
     /// Opens the store at `root`, the call's own, or else at the session's. With `single_writer` the user says that
@@ -127,8 +137,10 @@ impl Session {
 
     fn open_options(&self, single_writer: bool) -> Result<OpenOptions> {
         let url_style = self.url_style.as_deref().map(|text| UrlStyle::parse(text, URL_STYLE)).transpose()?;
-        let refuse = |text: &str| Error::invalid(format!("{COALESCE_GAP} is a number of bytes, not {text}!"));
-        let gap = self.coalesce_gap.as_deref().map(|text| text.parse().map_err(|_| refuse(text))).transpose()?;
+        let gap = bytes(COALESCE_GAP, self.coalesce_gap.as_deref())?;
+        if let Some(footer_cache) = bytes(FOOTER_CACHE, self.footer_cache.as_deref())? {
+            set_footer_cache_bytes(footer_cache);
+        }
         Ok(OpenOptions {
             durable: self.fsync,
             single_writer,
@@ -136,6 +148,12 @@ impl Session {
             s3: S3Options { url_style, ..self.s3.clone() },
         })
     }
+}
+
+/// A setting that is a number of bytes.
+fn bytes(name: &str, text: Option<&str>) -> Result<Option<u64>> {
+    let refuse = |text: &str| Error::invalid(format!("{name} is a number of bytes, not {text}!"));
+    text.map(|text| text.parse().map_err(|_| refuse(text))).transpose()
 }
 
 /// An opened store.
@@ -165,6 +183,14 @@ impl Store {
     /// A registered table. `name` may be written as in FROM: `amplify://images`.
     pub fn table(&self, name: &str) -> Result<Arc<Table>> {
         self.registry()?.table(strip_scheme(name)).map(Arc::new)
+    }
+
+    /// [`Store::table`], and how its files are written.
+    pub fn table_to_write(&self, name: &str) -> Result<(Arc<Table>, TableOptions)> {
+        let registry = self.registry()?;
+        let table = registry.table(strip_scheme(name))?;
+        let options = registry.options(&table)?;
+        Ok((Arc::new(table), options))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `amplify_io_stats()`: what went over the network since LOAD.
+//! `amplify_io_stats()`: what went over the network since LOAD, and what the cache of footers spared.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::ffi::{BindInput, Bound, Parameter, TableFunction};
 use crate::sql::rows;
 use crate::storage;
+use crate::store::scan::footer_cache_stats;
 
 /// The function.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl TableFunction for IoStats {
 
 /// The columns and their values as of now.
 fn counts() -> Vec<(&'static str, u64)> {
-    let stats = storage::io_stats();
+    let (stats, footers) = (storage::io_stats(), footer_cache_stats());
     vec![
         ("list_requests", stats.list_requests),
         ("get_requests", stats.get_requests),
@@ -47,5 +48,8 @@ fn counts() -> Vec<(&'static str, u64)> {
         ("post_requests", stats.post_requests),
         ("received_size_bytes", stats.received_size_bytes),
         ("sent_size_bytes", stats.sent_size_bytes),
+        ("footer_cache_hits", footers.hits),
+        ("footer_cache_misses", footers.misses),
+        ("footer_cache_size_bytes", footers.bytes),
     ]
 }

@@ -156,6 +156,15 @@ impl Remote {
         Ok(bytes)
     }
 
+    async fn read_one(&self, path: &str) -> Result<Option<Bytes>> {
+        let key = self.location.key(path)?;
+        let failed = |error: StoreError| self.failure("read", path, &error);
+        match self.bucket.store.get(&key).await {
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            answer => answer.map_err(failed)?.bytes().await.map(Some).map_err(failed),
+        }
+    }
+
     async fn rename_one(&self, from: &str, to: &str) -> Result<()> {
         let (source, target) = (self.location.key(from)?, self.location.key(to)?);
         self.bucket.store.copy(&source, &target).await.map_err(|error| self.failure("move", from, &error))?;
@@ -185,6 +194,7 @@ impl Storage for Remote {
 
     fn access(&self) -> Access {
         Access {
+            remote: true,
             concurrency: CONCURRENT_REQUESTS,
             coalesce_gap_bytes: self.coalesce_gap_bytes,
             request_max_bytes: REQUEST_MAX_BYTES,
@@ -205,14 +215,12 @@ impl Storage for Remote {
     }
 
     fn read(&self, path: &str) -> Result<Option<Bytes>> {
-        let key = self.location.key(path)?;
-        let failed = |error: StoreError| self.failure("read", path, &error);
-        self.wait(async {
-            match self.bucket.store.get(&key).await {
-                Err(StoreError::NotFound { .. }) => Ok(None),
-                answer => answer.map_err(failed)?.bytes().await.map(Some).map_err(failed),
-            }
-        })
+        self.wait(self.read_one(path))
+    }
+
+    fn read_all(&self, paths: &[String]) -> Result<Vec<Option<Bytes>>> {
+        let reads = paths.iter().map(|path| self.read_one(path));
+        self.wait(stream::iter(reads).buffered(CONCURRENT_REQUESTS).try_collect())
     }
 
     fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Buffer {
     schema: SchemaRef,
-    /// Rows of a full row group.
+    /// The most rows of a row group.
     group_rows: usize,
     /// How large the buffer may grow.
     limit_bytes: usize,
@@ -113,23 +113,20 @@ impl Buffer {
         self.bytes >= self.limit_bytes || (self.full_rows > 0 && self.full_rows >= self.rows / 4 * 3)
     }
 
-    /// Empties the buffer into row groups. Unless `everything` is asked for, the partitions with the fewest rows, a
-    /// quarter of the rows at most, stay, so that seldom ones do not end up in many tiny row groups.
+    /// Empties the buffer into row groups. Unless `everything` is asked for, what would be the smallest row groups, a
+    /// quarter of the rows at most, stays: the rows of seldom partitions, and what full row groups leave of others.
     pub(super) fn seal(&mut self, everything: bool) -> Result<Sealed> {
         let (rows, bytes) = (self.rows.max(1), self.bytes);
         let share = self.limit_bytes / Self::ROW_GROUPS_IN_LIMIT;
         let group_rows = self.group_rows.min(share / bytes.div_ceil(rows).max(1)).max(1);
-        let stays = if everything { Vec::new() } else { self.fewest_rows(group_rows) };
+        let stay = if everything { Vec::new() } else { self.smallest_rests(group_rows) };
 
         let sorted = by_partition(&self.runs, self.rows_of.len());
         let (mut runs, mut groups, mut kept) = (Vec::with_capacity(sorted.len()), Vec::new(), Vec::new());
         for partition in sorted.chunk_by(|a, b| a.partition == b.partition) {
-            let id = partition[0].partition;
-            if stays.get(id as usize).is_some_and(|stays| *stays) {
-                kept.extend_from_slice(partition);
-            } else {
-                cut(partition, group_rows, &mut runs, &mut groups);
-            }
+            let id = partition[0].partition as usize;
+            let goes = self.rows_of[id] - stay.get(id).copied().unwrap_or(0);
+            cut(partition, goes, group_rows, &mut runs, &mut groups, &mut kept);
         }
         let schema = self.schema.clone();
         let batches = std::mem::take(&mut self.batches);
@@ -140,19 +137,20 @@ impl Buffer {
         Ok(Sealed { schema, batches, runs, groups, bytes: bytes.saturating_sub(self.bytes) })
     }
 
-    /// By partition: whether it is one of those with the fewest rows.
-    fn fewest_rows(&self, group_rows: usize) -> Vec<bool> {
-        let few = |id: &usize| (1..group_rows.div_ceil(2)).contains(&self.rows_of[*id]);
+    /// By partition: how many of its rows, the last ones, stay.
+    fn smallest_rests(&self, group_rows: usize) -> Vec<usize> {
+        let rest = |id: &usize| self.rows_of[*id] % group_rows;
+        let few = |id: &usize| (1..group_rows.div_ceil(2)).contains(&rest(id));
         let mut ids: Vec<usize> = (0..self.rows_of.len()).filter(few).collect();
-        ids.sort_by_key(|id| self.rows_of[*id]);
-        let mut stays = vec![false; self.rows_of.len()];
+        ids.sort_by_key(rest);
+        let mut stay = vec![0; self.rows_of.len()];
         let mut left = self.rows / 4;
         for id in ids {
-            let Some(rest) = left.checked_sub(self.rows_of[id]) else { break };
-            left = rest;
-            stays[id] = true;
+            let Some(others) = left.checked_sub(rest(&id)) else { break };
+            left = others;
+            stay[id] = rest(&id);
         }
-        stays
+        stay
     }
 }
 

@@ -11,15 +11,17 @@ use arrow::record_batch::RecordBatch;
 use arrow::row::{RowConverter, SortField};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::FileMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::SchemaDescPtr;
+use parquet::schema::types::{ColumnPath, SchemaDescPtr};
 
+use super::sort::Order;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::table::Table;
+use crate::store::table_options::TableOptions;
 use crate::store::types::storage_field;
 
 /// The columns of one row group, encoded and compressed.
@@ -37,6 +39,10 @@ pub(super) struct Encoder {
     schema: SchemaRef,
     parquet_schema: SchemaDescPtr,
     properties: WriterProperties,
+    /// What rows are sorted by before they are encoded.
+    order: Order,
+    /// Leaf columns with a bloom filter.
+    bloom_filters: Vec<ColumnPath>,
     factories: Mutex<HashMap<Layout, Arc<Factory>>>,
 }
 
@@ -46,6 +52,8 @@ struct Layout {
     small: bool,
     /// By leaf column.
     dictionaries: Vec<bool>,
+    /// How many values bloom filters are made for, rounded up; parquet makes them smaller where fewer are distinct.
+    bloom_values: u64,
 }
 
 /// Makes the column writers of a layout.
@@ -56,34 +64,42 @@ struct Factory {
 }
 
 impl Encoder {
-    /// Below this, a row group has no dictionaries and is compressed with Snappy: every column of it would need a zstd
+    /// Below this, a row group has no dictionaries, and Snappy in place of zstd: every column of it would need a zstd
     /// context of its own, and to set that up takes longer (on virtual machines above all) than all the rest.
     const SMALL_ROW_GROUP_ROWS: usize = 256;
     /// A table of many columns could have as many layouts as row groups.
     const KEPT_FACTORIES: usize = 64;
+    /// How often a bloom filter may send a reader to a row group without the value.
+    const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
     /// `data_schema`: the table's columns but for the partition keys, in canonical types.
-    pub(super) fn new(table: &Arc<Table>, data_schema: &Schema, compression_level: i32) -> Result<Self> {
+    pub(super) fn new(table: &Arc<Table>, data_schema: &Schema, options: &TableOptions) -> Result<Self> {
         let unfit = |source: ParquetError| {
             Error::internal(format!("Table \"{}\" does not fit into Parquet", table.name())).with_source(source)
         };
         let fields: Vec<_> = data_schema.fields().iter().map(|field| storage_field(field)).collect();
         let schema = Arc::new(Schema::new(fields));
-        let level = ZstdLevel::try_new(compression_level).map_err(|source| {
-            Error::invalid(format!("{compression_level} is no level of zstd!")).with_source(source)
-        })?;
+        let parquet_schema = Arc::new(ArrowSchemaConverter::new().convert(&schema).map_err(unfit)?);
+        let order = Order::new(&options.sort_by, data_schema)?;
         let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
+            .set_compression(options.compression.unwrap_or_default().to_parquet())
             .set_statistics_enabled(EnabledStatistics::Page)
+            .set_sorting_columns(order.sorting_columns(&options.sort_by, &parquet_schema)?)
             .build();
         add_encoded_arrow_schema_to_metadata(&schema, &mut properties);
-        let parquet_schema = Arc::new(ArrowSchemaConverter::new().convert(&schema).map_err(unfit)?);
-        Ok(Self { table: table.clone(), schema, parquet_schema, properties, factories: Mutex::default() })
+        let bloom_filters = options.bloom_filter.iter().map(|column| ColumnPath::new(vec![column.clone()])).collect();
+        let factories = Mutex::default();
+        Ok(Self { table: table.clone(), schema, parquet_schema, properties, order, bloom_filters, factories })
     }
 
     /// The table's name.
     pub(super) fn table(&self) -> &str {
         self.table.name().as_str()
+    }
+
+    /// What the rows of a row group are to be sorted by.
+    pub(super) fn order(&self) -> &Order {
+        &self.order
     }
 
     /// The files' columns.
@@ -121,7 +137,8 @@ impl Encoder {
             .collect::<Result<Vec<_>>>()?;
         let small = count < Self::SMALL_ROW_GROUP_ROWS;
         let dictionaries = if small { vec![false; self.parquet_schema.num_columns()] } else { dictionaries(&columns)? };
-        let layout = Layout { small, dictionaries };
+        let bloom_values = if self.bloom_filters.is_empty() { 0 } else { (count as u64).next_power_of_two() };
+        let layout = Layout { small, dictionaries, bloom_values };
         let failed = |source: ParquetError| {
             Error::internal(format!("Could not encode records of table \"{}\"", self.table())).with_source(source)
         };
@@ -158,8 +175,13 @@ impl Encoder {
             return Ok(factory.clone());
         }
         let mut properties = self.properties.clone().into_builder();
-        if layout.small {
+        if layout.small && matches!(self.properties.compression(&ColumnPath::new(Vec::new())), Compression::ZSTD(_)) {
             properties = properties.set_compression(Compression::SNAPPY);
+        }
+        for column in &self.bloom_filters {
+            properties = properties
+                .set_column_bloom_filter_fpp(column.clone(), Self::BLOOM_FALSE_POSITIVES)
+                .set_column_bloom_filter_max_ndv(column.clone(), layout.bloom_values);
         }
         for (column, dictionary) in self.parquet_schema.columns().iter().zip(&layout.dictionaries) {
             properties = properties.set_column_dictionary_enabled(column.path().clone(), *dictionary);

@@ -32,7 +32,7 @@ impl Job {
             Some(rows) => {
                 let batch = rows.gather()?;
                 drop(rows); // with the last row group of a buffer, the buffer's memory is free for the next
-                Some(files.encoder.encode(batch)?)
+                Some(files.encoder.encode(files.encoder.order().sort(batch)?)?)
             }
         };
         self.stream.deliver(self.sequence, Item { row_group, last: self.last }, files)
