@@ -75,9 +75,13 @@ pub(super) enum Task {
     Fetch {
         slot: u64,
         positions: Vec<usize>,
-        lanes: Vec<Box<Lane>>,
+        lanes: Lanes,
     },
 }
+
+/// Lanes on their way: each goes back into its slot in the box that it came in.
+#[allow(clippy::vec_box)]
+pub(super) type Lanes = Vec<Box<Lane>>;
 
 /// What the owner of a slot can do.
 pub(super) enum Step {
@@ -330,7 +334,7 @@ impl Slots {
     }
 
     /// Puts lanes back that something was fetched for. Where that failed they end: the first with the error.
-    pub(super) fn fetched(&mut self, id: u64, positions: Vec<usize>, lanes: Vec<Box<Lane>>, fetched: Result<()>) {
+    pub(super) fn fetched(&mut self, id: u64, positions: Vec<usize>, lanes: Lanes, fetched: Result<()>) {
         let mut error = fetched.err();
         let failed = error.is_some();
         for (position, lane) in positions.into_iter().zip(lanes) {
