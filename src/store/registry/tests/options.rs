@@ -11,8 +11,11 @@ fn compressed(text: &str) -> OptionTexts {
 }
 
 fn images(extra: &[Field], options: &OptionTexts) -> TableDefinition {
-    let mut fields =
-        vec![required("Image_id", DataType::Utf8), required("year", DataType::Int64), nullable("depth", DataType::Int8)];
+    let mut fields = vec![
+        required("Image_id", DataType::Utf8),
+        required("year", DataType::Int64),
+        nullable("depth", DataType::Int8),
+    ];
     fields.extend_from_slice(extra);
     definition("images", fields, &["year"]).with_options(options.clone()).unwrap()
 }
@@ -26,9 +29,8 @@ fn registered(storage: &Local) -> OptionTexts {
 #[test]
 fn options_given_replace_those_registered() {
     let (_dir, storage) = store(None);
-    let register = |extra: &[Field], options: &OptionTexts| {
-        create_table(&storage, &images(extra, options)).unwrap().as_str()
-    };
+    let register =
+        |extra: &[Field], options: &OptionTexts| create_table(&storage, &images(extra, options)).unwrap().as_str();
     assert_eq!(register(&[], &sort_by(&["depth", "image_id desc"])), "created");
     let spelt = sort_by(&["depth", "Image_id DESC"]);
     assert_eq!(registered(&storage), spelt);
