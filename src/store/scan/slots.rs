@@ -71,17 +71,12 @@ pub(super) enum Task {
         position: usize,
         lane: Box<Lane>,
     },
-    /// Fetch what lanes of one row group need; each with its position.
+    /// Fetch what lanes of one row group need; each comes with its position.
     Fetch {
         slot: u64,
-        positions: Vec<usize>,
-        lanes: Lanes,
+        lanes: Vec<(usize, Box<Lane>)>,
     },
 }
-
-/// Lanes on their way: each goes back into its slot in the box that it came in.
-#[allow(clippy::vec_box)]
-pub(super) type Lanes = Vec<Box<Lane>>;
 
 /// What the owner of a slot can do.
 pub(super) enum Step {
@@ -268,15 +263,14 @@ impl Slots {
                 Some(Task::Open { slot: slot.id, index: *index, charge })
             }
             Content::Group { lanes, .. } => {
-                let (mut positions, mut taken) = (Vec::new(), Vec::new());
+                let mut taken = Vec::new();
                 for (position, lane) in lanes.iter_mut().enumerate() {
                     if let Some(mut lane) = lane.lane.take_if(|lane| lane.is_short()) {
                         lane.charge(|bytes| ahead.charge(bytes));
-                        positions.push(position);
-                        taken.push(lane);
+                        taken.push((position, lane));
                     }
                 }
-                Some(Task::Fetch { slot: slot.id, positions, lanes: taken })
+                Some(Task::Fetch { slot: slot.id, lanes: taken })
             }
             Content::Failed(_) => None,
         }
@@ -334,10 +328,10 @@ impl Slots {
     }
 
     /// Puts lanes back that something was fetched for. Where that failed they end: the first with the error.
-    pub(super) fn fetched(&mut self, id: u64, positions: Vec<usize>, lanes: Lanes, fetched: Result<()>) {
+    pub(super) fn fetched(&mut self, id: u64, lanes: Vec<(usize, Box<Lane>)>, fetched: Result<()>) {
         let mut error = fetched.err();
         let failed = error.is_some();
-        for (position, lane) in positions.into_iter().zip(lanes) {
+        for (position, lane) in lanes {
             let Some(slot) = self.lane(id, position) else { return };
             slot.finished = failed;
             slot.error = error.take();

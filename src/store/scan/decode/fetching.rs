@@ -16,20 +16,20 @@ use crate::store::scan::pieces::Pieces;
 /// What a decoded value takes at least, in bytes: a view of a text takes 16.
 const KEPT_VALUE_BYTES: u64 = 16;
 
-/// Fetches what the lanes of one row group wait for, together.
-pub(in crate::store::scan) fn fetch(lanes: &mut [Box<Lane>]) -> Result<()> {
+/// Fetches what lanes of one row group wait for, together; each comes with its position.
+pub(in crate::store::scan) fn fetch(lanes: &mut [(usize, Box<Lane>)]) -> Result<()> {
     let mut ranges = Vec::new();
-    for lane in lanes.iter_mut() {
+    for (_, lane) in lanes.iter_mut() {
         let little_bytes = lane.file.source.access().coalesce_gap_bytes;
         ranges.extend(lane.guarded(|lane| lane.ask(little_bytes))?);
     }
-    let Some(first) = lanes.first() else { return Ok(()) };
+    let Some((_, first)) = lanes.first() else { return Ok(()) };
     // Pages that are ruled out are not read as gaps between others either.
     let pruned = first.file.groups[first.group].selection.is_some();
     let gap_bytes = if pruned { 0 } else { first.file.source.access().coalesce_gap_bytes };
     let pieces = first.file.source.fetch_pieces(&ranges, gap_bytes)?;
     let share = pieces.size() / lanes.len() as u64;
-    for lane in lanes {
+    for (_, lane) in lanes {
         let kept = lane.kept_bytes();
         let fetched = &mut lane.fetched;
         if let Some(charge) = &mut fetched.charge {
