@@ -193,7 +193,11 @@ pub trait Storage: Send + Sync + Debug {
 
 /// Sees all results; the first failure among them.
 fn first_failure(results: impl Iterator<Item = Result<()>>) -> Result<()> {
-    results.fold(Ok(()), |first, result| first.and(result))
+    let mut first = Ok(());
+    for result in results {
+        first = first.and(result);
+    }
+    first
 }
 
 /// `storage`, whose calls that wait for answers end as `Interrupted` soon after `cancel` is thrown.

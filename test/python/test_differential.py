@@ -45,13 +45,17 @@ def runner(connect, tmp_path: Path) -> Runner:
 
 
 def check_store(runner: Runner, seed: int, questions: int = QUESTIONS) -> None:
+    report = None
     try:
         rng, case, root = runner.store(seed)
+        for asked in runner.questions(rng, case, questions):
+            if trouble := runner.compare(asked, root):
+                report = runner.report(seed, asked, trouble)
+                break
     except WriteFails as failure:
-        pytest.fail(str(failure), pytrace=False)
-    for asked in runner.questions(rng, case, questions):
-        if trouble := runner.compare(asked, root):
-            pytest.fail(runner.report(seed, asked, trouble), pytrace=False)
+        report = str(failure)
+    if report:
+        pytest.fail(report, pytrace=False)
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + STORES))

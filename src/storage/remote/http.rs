@@ -151,7 +151,7 @@ fn names_no_bucket(refusal: &Refusal) -> bool {
 /// Of S3, Google and Azure.
 fn kind_of(request: &HttpRequest) -> RequestKind {
     let lists = |query: &str| query.split('&').any(|part| part.starts_with("list-type=") || part == "comp=list");
-    let copies = |name: &&str| request.headers().contains_key(*name);
+    let copies = |name: &str| request.headers().contains_key(name);
     match *request.method() {
         Method::GET if request.uri().query().is_some_and(lists) => RequestKind::List,
         Method::HEAD => RequestKind::Head,
