@@ -86,7 +86,7 @@ fn compression_is_as_asked_for() {
         (Some("uncompressed"), Compression::UNCOMPRESSED),
     ] {
         let texts = OptionTexts { compression: text.map(str::to_owned), ..OptionTexts::default() };
-        for rows in [1_000, 10] {
+        for rows in [4_000, 10] {
             let files = write(&some_rows(rows), 100, &texts);
             assert_eq!(files.iter().map(|(rows, ..)| rows.num_rows()).sum::<usize>(), rows);
             for (_, metadata, _) in files {
