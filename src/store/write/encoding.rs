@@ -68,10 +68,11 @@ fn repeats_values(array: &ArrayRef) -> Result<bool> {
     };
     let converter = RowConverter::new(vec![SortField::new(array.data_type().clone())])?;
     let rows = converter.convert_columns(std::slice::from_ref(&sample))?;
-    let distinct = rows.iter().map(|row| row.data()).collect::<HashSet<_>>().len();
+    let valid = || (0..sample.len()).filter(|row| sample.is_valid(*row));
+    let distinct = valid().map(|row| rows.row(row).data()).collect::<HashSet<_>>().len();
+    let values = valid().count();
     // Even few repetitions in a sample of many mean that each value occurs many times.
-    let enough = if all { array.len() * 7 / 10 } else { sampled * 95 / 100 };
-    Ok(distinct <= enough)
+    Ok(distinct <= if all { values * 7 / 10 } else { values * 95 / 100 })
 }
 
 /// Whether neighbouring values differ by so little that their differences take half the bits at most.
@@ -129,7 +130,12 @@ mod tests {
     #[test]
     fn columns_get_what_makes_them_small() {
         let rows = 5_000_i64;
-        let scattered = |row: i64| row.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed());
+        let scattered = |row: i64| {
+            (row ^ (row << 21))
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed())
+                .rotate_left(29)
+                .wrapping_mul(row | 1)
+        };
         assert_eq!(
             of(StringArray::from_iter_values((0..rows).map(|row| format!("class {}", row % 50)))),
             LeafEncoding::Dictionary
