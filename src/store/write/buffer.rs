@@ -66,9 +66,9 @@ impl Buffer {
         batch: RecordBatch,
         runs: impl IntoIterator<Item = (u32, Range<usize>)>,
     ) -> Result<()> {
-        let rows = batch.num_rows();
+        self.fills.advance(batch.num_rows());
         self.insert(batch, runs)?;
-        self.fills.advance(rows);
+        self.fills.check();
         self.order_recent()
     }
 

@@ -6,7 +6,8 @@ pub(super) struct Fills {
     /// The most rows of a row group.
     group_rows: usize,
     partitions: Vec<Fill>,
-    /// Rows of the write so far.
+    /// Rows of the write so far, without and with those that are being added.
+    before: u64,
     seen: u64,
     /// Of the rows, those that make full row groups.
     full: usize,
@@ -18,7 +19,7 @@ pub(super) struct Fills {
 #[derive(Debug, Clone, Copy, Default)]
 struct Fill {
     rows: usize,
-    /// What `seen` was when the first of the rows came, and the last.
+    /// The span of the write's rows that they are among.
     first: u64,
     last: u64,
 }
@@ -28,7 +29,7 @@ impl Fills {
     const MIN_CHECK_ROWS: usize = 1 << 13;
 
     pub(super) fn new(group_rows: usize) -> Self {
-        Self { group_rows, partitions: Vec::new(), seen: 0, full: 0, done: 0, next_check: 0 }
+        Self { group_rows, partitions: Vec::new(), before: 0, seen: 0, full: 0, done: 0, next_check: 0 }
     }
 
     /// Partitions are below this.
@@ -46,6 +47,12 @@ impl Fills {
         self.full + self.done
     }
 
+    /// Notes that so many rows come. What they are is told by [`Fills::add`].
+    pub(super) fn advance(&mut self, rows: usize) {
+        self.before = self.seen;
+        self.seen += rows as u64;
+    }
+
     pub(super) fn add(&mut self, partition: u32, rows: usize) {
         let index = partition as usize;
         if self.partitions.len() <= index {
@@ -53,7 +60,7 @@ impl Fills {
         }
         let fill = &mut self.partitions[index];
         if fill.rows == 0 {
-            fill.first = self.seen;
+            fill.first = self.before;
         }
         let full_before = fill.rows / self.group_rows;
         fill.rows += rows;
@@ -61,9 +68,8 @@ impl Fills {
         self.full += (fill.rows / self.group_rows - full_before) * self.group_rows;
     }
 
-    /// Notes that so many rows have come.
-    pub(super) fn advance(&mut self, rows: usize) {
-        self.seen += rows as u64;
+    /// Looks for partitions that seem to be done, once enough rows have come since the last time.
+    pub(super) fn check(&mut self) {
         if self.seen >= self.next_check {
             self.next_check = self.seen + (self.group_rows / 8).max(Self::MIN_CHECK_ROWS) as u64;
             let done = self.partitions.iter().filter(|fill| self.is_done(fill));
@@ -114,13 +120,24 @@ impl Fills {
 mod tests {
     use super::*;
 
+    /// Adds rows of one partition.
+    fn push(fills: &mut Fills, partition: u32, rows: usize) {
+        fills.advance(rows);
+        fills.add(partition, rows);
+        fills.check();
+    }
+
+    /// Rows of some other partition, number 9.
+    fn others(fills: &mut Fills, rows: usize) {
+        push(fills, 9, rows);
+    }
+
     /// Fills of partitions that got so many rows, one after the other, in batches of 2,000.
     fn filled(group_rows: usize, partitions: &[usize]) -> Fills {
         let mut fills = Fills::new(group_rows);
         for (partition, rows) in partitions.iter().enumerate() {
             for start in (0..*rows).step_by(2_000) {
-                fills.add(partition as u32, 2_000.min(rows - start));
-                fills.advance(2_000.min(rows - start));
+                push(&mut fills, partition as u32, 2_000.min(rows - start));
             }
         }
         fills
@@ -133,31 +150,37 @@ mod tests {
         assert_eq!(fills.ready_rows(), 30_000);
         assert_eq!(fills.rests(100_000, 100_000), [0, 4_000, 40_000]);
         // More rows, and it is not until none came for as long as they took.
-        fills.add(0, 5);
-        fills.advance(20_000);
+        push(&mut fills, 0, 5);
+        others(&mut fills, 13_000);
         assert_eq!(fills.ready_rows(), 0);
-        assert_eq!(fills.rests(100_000, 100_000), [30_005, 4_000, 40_000]);
-        fills.advance(40_000);
+        assert_eq!(fills.rests(100_000, 100_000)[..3], [30_005, 4_000, 40_000]);
+        others(&mut fills, 40_000);
         assert_eq!(fills.ready_rows(), 40_000);
-        fills.advance(20_000);
+        others(&mut fills, 40_000);
         assert_eq!(fills.ready_rows(), 70_005);
     }
 
     #[test]
     fn partitions_that_take_turns_are_not_done() {
         let mut fills = Fills::new(100_000);
-        for turn in 0..40_u32 {
-            fills.add(turn % 8, 2_000);
-            fills.advance(2_000);
+        for turn in 0..80_u32 {
+            push(&mut fills, turn % 8, 2_000);
         }
-        fills.advance(14_000);
-        assert_eq!((fills.ready_rows(), fills.rows(7)), (0, 10_000));
-        let seldom = (0..200).fold(Fills::new(1_000), |mut fills, _| {
-            fills.add(0, 1);
-            fills.advance(1_000);
-            fills
-        });
+        assert_eq!((fills.ready_rows(), fills.rows(0)), (0, 20_000));
+        let mut seldom = Fills::new(1_000);
+        for _ in 0..200 {
+            push(&mut seldom, 0, 1);
+            seldom.advance(999);
+            seldom.check();
+        }
         assert_eq!((seldom.ready_rows(), seldom.rows(0)), (0, 200));
+        // Nor are those that came in one large batch with others.
+        let mut fills = Fills::new(1_000);
+        fills.advance(2_048);
+        fills.add(0, 1_024);
+        fills.add(1, 1_024);
+        fills.check();
+        assert_eq!((fills.ready_rows(), fills.rests(1_000, 100)), (2_000, vec![24, 24]));
     }
 
     #[test]
@@ -177,7 +200,7 @@ mod tests {
         assert_eq!((fills.ready_rows(), fills.rows(0)), (0, 0));
         fills.add(0, 30_000);
         fills.remember(&times);
-        fills.advance(10_000);
+        others(&mut fills, 10_000);
         assert_eq!(fills.ready_rows(), 30_000);
     }
 }

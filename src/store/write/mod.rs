@@ -16,6 +16,7 @@
 mod buffer;
 mod data_file;
 mod encode;
+mod encoding;
 mod fill;
 mod partitions;
 mod pool;
