@@ -1,7 +1,7 @@
 """Differential fuzz: random tables, writes and questions; amplify must answer as a plain DuckDB table of the same rows.
 
 AMPLIFY_FUZZ_SEED (default: one for each DuckDB version) is the seed of the first store, AMPLIFY_FUZZ_STORES how many
-there are (default 50), each of 20 questions. A failure says the seed, and a script that shows it.
+there are (default 50), each of 30 questions. A failure says the seed, and a script that shows it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from differential.questions import Question, without_a_condition
 
 FIRST_SEED = int(os.environ.get("AMPLIFY_FUZZ_SEED", zlib.crc32(duckdb.__version__.encode()) % 1_000_000))
 STORES = int(os.environ.get("AMPLIFY_FUZZ_STORES", "50"))
-QUESTIONS = 20
+QUESTIONS = 30
 STORES_ON_S3 = 5
 S3 = json.loads(os.environ.get("AMPLIFY_TEST_STORES", "[]"))
 

@@ -77,7 +77,7 @@ def random_column(rng: random.Random, name: str, is_key: bool, nullable: bool = 
     column_type = scalar(rng) if is_key or rng.random() < 0.75 else nested(rng)
     while is_key and not column_type.is_key:
         column_type = scalar(rng)
-    not_null = not nullable and (is_key or rng.random() < 0.2)
+    not_null = not nullable and (is_key or rng.random() < 0.4)
     literal = column_type.key_literal if is_key else column_type.literal
     pool = list(dict.fromkeys(literal(rng) for _ in range(rng.choice([1, 3, 4]) if is_key else rng.choice([1, 5, 40]))))
     if not not_null:
