@@ -35,6 +35,8 @@ class Comparison:
     target: float | None = None
     """The ratio of ours to `against` is to be at most this."""
     against: str = NATIVE
+    bound_bytes: int | None = None
+    """What our peak of memory is to stay below, whatever a peer's is."""
     memory: bool = False
     """The peak memory of a new process that does it once is measured, and not the time."""
     growth: tuple[str, int] | None = None

@@ -8,7 +8,6 @@ the ratios, with the least and the greatest.
 from __future__ import annotations
 
 import gc
-import os
 import statistics
 import sys
 import time
@@ -34,7 +33,7 @@ class Runs:
     values: dict[int, float] = field(default_factory=dict)
     """Round -> seconds, or bytes."""
     cpu: list[float] = field(default_factory=list)
-    """Seconds of processor time, all threads together."""
+    """Seconds of processor time, all threads of this process together; the warm-up's too."""
     error: str | None = None
     """Why there is nothing more: the way failed, or gave another answer than ours."""
 
@@ -53,22 +52,20 @@ def measure_time(comparison: Comparison, repeats: int) -> dict[str, Runs]:
         for name in names[number % len(names):] + names[:number % len(names)]:
             slow = name not in (OURS, comparison.against) and (warm_up[name] or 0) > SLOW_PEER_SECONDS
             if runs[name].error is None and not (slow and number >= SLOW_PEER_RUNS):
-                cpu = cpu_seconds()
-                took = run_once(comparison.ways[name], runs[name], expected, lambda: runs[name].cpu.append(cpu_seconds() - cpu))
+                took = run_once(comparison.ways[name], runs[name], expected)
                 if took is not None:
                     runs[name].values[number] = took
     return runs
 
 
-def run_once(way: Way, runs: Runs, expected: list, done: Callable[[], None] = lambda: None) -> float | None:
+def run_once(way: Way, runs: Runs, expected: list) -> float | None:
     """One run, in seconds. A failure is kept in `runs`, for a peer that fails is part of the report."""
     try:
         way.prepare()
         gc.collect()
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         result = way.run()
-        took = time.perf_counter() - start
-        done()
+        took, cpu = time.perf_counter() - start, time.process_time() - cpu_start
         answer = way.answer(result)
     except Exception as error:
         runs.error = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
@@ -78,6 +75,7 @@ def run_once(way: Way, runs: Runs, expected: list, done: Callable[[], None] = la
     elif not same(answer, expected[0]):
         runs.error = f"gave another answer: {short(answer)}, not {short(expected[0])}"
         return None
+    runs.cpu.append(cpu)
     return took
 
 
@@ -131,11 +129,6 @@ def peak_memory_bytes() -> int:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def cpu_seconds() -> float:
-    times = os.times()
-    return times.user + times.system
 
 
 def short(answer: object) -> str:

@@ -48,7 +48,8 @@ def measured(comparison: Comparison, options: argparse.Namespace) -> dict:
         runs = measure_time(comparison, options.parameters.repeats)
     found = {
         "group": options.group, "name": comparison.name, "title": comparison.title, "measure": comparison.measure,
-        "target": comparison.target, "against": comparison.against, "growth": comparison.growth, "note": comparison.note,
+        "target": comparison.target, "against": comparison.against, "bound_bytes": comparison.bound_bytes,
+        "growth": comparison.growth, "note": comparison.note,
         "ways": {name: summary(way) for name, way in runs.items()},
         "ratios": {name: ratio(runs[OURS], way) for name, way in runs.items() if name != OURS},
     }

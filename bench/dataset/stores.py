@@ -129,13 +129,13 @@ class Stores:
         def make(path: Path) -> None:
             con = self.session.connect()
             register(con, Store(path))
-            # pyarrow cannot merge batches of a partition that it has not at hand: give it all.
+            # Without the lower bound, each batch would leave a tiny row group in every partition.
             table = pq.read_table(source.strip("'"))
             ds.write_dataset(table, path / rows.TABLE, format="parquet", partitioning_flavor="hive",
-                             partitioning=list(rows.KEYS), max_rows_per_group=FOREIGN_ROW_GROUP_ROWS,
+                             partitioning=list(rows.KEYS), max_rows_per_group=FOREIGN_ROW_GROUP_ROWS, min_rows_per_group=FOREIGN_ROW_GROUP_ROWS,
                              file_options=ds.ParquetFileFormat().make_write_options(compression="zstd"))
 
-        return Store(cached(f"foreign-{count}", {"source": source}, make))
+        return Store(cached(f"foreign-{count}", {"source": source, "row_group_rows": FOREIGN_ROW_GROUP_ROWS}, make))
 
     def geolocation(self, count: int) -> tuple[Store, Store]:
         """E: positions beside the images of A, in one store."""

@@ -48,23 +48,28 @@ def targets(results: dict) -> Iterator[str]:
     yield "|---|---|---|" + "---|---|" * len(versions(results))
     by_name: dict[str, dict[str, dict]] = {}
     for version, comparison in comparisons(results):
-        if not comparison["growth"] and comparison["against"] in comparison["ways"]:
+        if not comparison["growth"] and (comparison["bound_bytes"] or comparison["against"] in comparison["ways"]):
             by_name.setdefault(comparison["name"], {})[version] = comparison
     for found in by_name.values():
         any_version = next(iter(found.values()))
         target = any_version["target"]
-        cells = [any_version["title"], any_version["against"], "-" if target is None else f"{target:g}"]
+        bound = any_version["bound_bytes"]
+        cells = [any_version["title"], *(["-", amount(bound, "memory")] if bound else
+                                         [any_version["against"], "-" if target is None else f"{target:g}"])]
         for version in versions(results):
             cells += verdict(found[version]) if version in found else ["not run", ""]
         yield f"| {' | '.join(cells)} |"
 
 
 def verdict(comparison: dict) -> list[str]:
-    """The ratio, and whether it meets the target."""
+    """The ratio, and whether it meets the target; or the peak, and whether it is within the bound."""
+    peak = comparison["ways"][OURS].get("max")
+    if comparison["bound_bytes"] and peak:
+        return [amount(peak, "memory"), "met" if peak <= comparison["bound_bytes"] else "**not met**"]
     ratio = comparison["ratios"].get(comparison["against"])
     if ratio is None:
         errors = [f"{name} {way['error']}" for name, way in comparison["ways"].items() if "error" in way]
-        return ["; ".join(errors) or "no figure", "not met" if comparison["target"] is not None else ""]
+        return ["; ".join(errors) or "no figure", "not met" if comparison["target"] or comparison["bound_bytes"] else ""]
     met = "" if comparison["target"] is None else "met" if ratio["median"] <= comparison["target"] else "**not met**"
     return [spread(ratio), met]
 
@@ -115,7 +120,8 @@ def measured(way: dict, measure: str) -> str:
     if "median" not in way:
         return way.get("error", "no figure")
     low, middle, high = (amount(way[key], measure) for key in ("min", "median", "max"))
-    return f"{middle} [{low} .. {high}] of {len(way['runs'])}" + (f"; then {way['error']}" if "error" in way else "")
+    cpu = f", processor {amount(way['cpu_median'], measure)}" if "cpu_median" in way else ""
+    return f"{middle} [{low} .. {high}] of {len(way['runs'])}{cpu}" + (f"; then {way['error']}" if "error" in way else "")
 
 
 def amount(value: float, measure: str) -> str:

@@ -16,6 +16,7 @@ mod config_option;
 mod context;
 mod copy_function;
 mod entry;
+mod flat_vector;
 mod guard;
 mod handover;
 mod logical_type;

@@ -7,10 +7,9 @@
 //! A request that failed in a way that may pass is tried again by object_store, for which it needs to know the kind:
 //!
 //! - an answer that says "not now" (5xx, 429, a conflict) is tried again whatever was asked;
-//! - a deletion whose answer was lost is, since it does the same twice;
-//! - of all other requests whose answer was lost object_store knows: conditional puts are not tried again, so that it
-//!   is their caller who looks at what became of them. (A connection that closes before any answer is an exception:
-//!   then they are tried again, and find what they did themselves.)
+//! - a deletion or a put whose answer was lost is, since it does the same twice. (A conditional put may find what it
+//!   did itself the first time: its callers know their own bytes.)
+//! - of all other requests whose answer was lost object_store knows.
 
 use std::pin::Pin;
 use std::sync::{Arc, Once};
@@ -122,10 +121,7 @@ impl Service {
             return Ok(HttpResponse::from_parts(parts, body));
         }
         // object_store tries again where no answer came, but not where it is cut short: so it is read to its end here.
-        let body = body.bytes().await.map_err(|error| {
-            let kind = if kind == RequestKind::Delete { HttpErrorKind::Request } else { HttpErrorKind::Interrupted };
-            HttpError::new(kind, error)
-        })?;
+        let body = body.bytes().await.map_err(|error| sort(kind, HttpError::new(HttpErrorKind::Interrupted, error)))?;
         let refusal = || Refusal::read(parts.status, &parts.headers, &body);
         match parts.status {
             status if status.is_success() => {}
@@ -173,13 +169,13 @@ fn patience(kind: RequestKind, sent_bytes: u64) -> Duration {
     answer + Duration::from_secs(sent_bytes / SLOWEST_BYTES_PER_SECOND)
 }
 
-/// What may be tried again though object_store would not: a connection that took too long to be made, and a deletion,
-/// whatever became of it.
+/// What may be tried again though object_store would not: a connection that took too long to be made, and a deletion
+/// or a put, whatever became of it.
 fn sort(kind: RequestKind, error: HttpError) -> HttpError {
     let lost = matches!(error.kind(), HttpErrorKind::Timeout | HttpErrorKind::Interrupted);
     if is_unconnected(&error) {
         HttpError::new(HttpErrorKind::Connect, error)
-    } else if lost && kind == RequestKind::Delete {
+    } else if lost && matches!(kind, RequestKind::Delete | RequestKind::Put) {
         HttpError::new(HttpErrorKind::Request, error)
     } else {
         error

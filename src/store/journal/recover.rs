@@ -48,7 +48,9 @@ impl Journal {
         let mut recovered = false;
         for (floor, txid) in pending.iter().filter(|(_, txid)| txid != own) {
             let Some(marker) = self.marker(*floor, txid)? else { continue };
-            if self.is_dead(&marker) {
+            if self.environment.is_abandoned(txid) {
+                recovered |= self.recover(*floor, txid).is_ok();
+            } else if self.is_dead(&marker) {
                 self.recover(*floor, txid)?;
                 recovered = true;
             } else if self.is_older(marker.at, NEW)

@@ -284,6 +284,14 @@ impl Transaction {
     /// Deletes the files, then the marker; what fails is left to a later writer.
     fn abort(&mut self) -> Result<()> {
         self.open = false;
+        let result = self.clear_away();
+        if result.is_err() {
+            self.journal.environment.abandon(&self.txid);
+        }
+        result
+    }
+
+    fn clear_away(&self) -> Result<()> {
         let journal = &self.journal;
         if journal.storage.failed_puts_may_land() && self.leaves_traces() {
             journal.storage.put_if_absent(&names::void_path(&journal.table, &self.txid), b"")?;

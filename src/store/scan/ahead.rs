@@ -51,7 +51,13 @@ impl Ahead {
 
     /// Whether more may be asked for than what is waited for.
     pub(super) fn has_room(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) < FIRST_BYTES.saturating_mul(1 << self.doublings).min(MAX_BYTES)
+        self.has_room_for(1)
+    }
+
+    /// Whether `bytes` more keep to the bound.
+    pub(super) fn has_room_for(&self, bytes: u64) -> bool {
+        let bound = FIRST_BYTES.saturating_mul(1 << self.doublings).min(MAX_BYTES);
+        self.bytes.load(Ordering::Relaxed).saturating_add(bytes) <= bound
     }
 }
 

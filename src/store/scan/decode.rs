@@ -81,14 +81,15 @@ impl Lane {
         let is_remote = context.access.remote && !file.source.is_whole();
         let lane = |columns: Vec<usize>| {
             let decodes = testing || columns.iter().any(|&column| file.wanted[column].is_some());
-            Self {
+            let lane = Self {
                 file: file.clone(),
                 group,
                 columns,
                 progress: Progress::Waiting,
-                fetched: Fetched::new(is_remote && decodes),
+                fetched: Fetched::default(),
                 failure: Failure::default(),
-            }
+            };
+            if is_remote && decodes { lane.falls_short() } else { lane }
         };
         lanes.into_iter().map(lane).collect()
     }

@@ -135,7 +135,7 @@ mod tests {
     fn what_is_large_is_asked_for_in_parts_over_a_network_only() {
         let ranges = || vec![0..250, 1000..1010];
         assert_eq!(Requests::new(ranges(), 50, &REMOTE).parts(), [0..84, 84..168, 168..250, 1000..1010]);
-        let local = Access { concurrency: 1, ..REMOTE };
+        let local = Access { remote: false, ..REMOTE };
         assert_eq!(Requests::new(ranges(), 50, &local).parts(), ranges());
     }
 

@@ -251,10 +251,10 @@ impl Schedule {
                 state.slots.opened(slot, opened);
                 self.room.notify_all();
             }
-            Task::Fetch { slot, positions, mut lanes } => {
+            Task::Fetch { slot, mut lanes } => {
                 let fetched = guarded(|| fetch(&mut lanes));
                 state = self.lock();
-                state.slots.fetched(slot, positions, lanes, fetched);
+                state.slots.fetched(slot, lanes, fetched);
                 self.room.notify_all();
             }
             Task::Decode { slot, position, mut lane } => {

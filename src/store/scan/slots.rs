@@ -71,11 +71,10 @@ pub(super) enum Task {
         position: usize,
         lane: Box<Lane>,
     },
-    /// Fetch what lanes of one row group need; each with its position.
+    /// Fetch what lanes of one row group need; each comes with its position.
     Fetch {
         slot: u64,
-        positions: Vec<usize>,
-        lanes: Vec<Box<Lane>>,
+        lanes: Vec<(usize, Box<Lane>)>,
     },
 }
 
@@ -240,13 +239,22 @@ impl Slots {
     pub(super) fn find_fetch(&mut self) -> Option<usize> {
         let window = self.ahead.as_ref()?.slots();
         self.fill(window);
-        let has_room = self.ahead.as_ref()?.has_room();
+        let ahead = self.ahead.as_ref()?;
+        // The bound is overstepped in the order of the rows only: while a file before is unknown, it may need the room.
+        let mut in_order = true;
         // What a consumer waits for is fetched in any case, and for what was begun there is room already.
         self.queue.iter().enumerate().position(|(position, slot)| match &slot.content {
-            Content::File { taken, .. } => !taken && (slot.owned || (has_room && position < window)),
+            Content::File { taken, .. } => {
+                in_order = false;
+                !taken && (slot.owned || (position < window && ahead.has_room()))
+            }
             Content::Group { lanes, .. } => {
-                let short = lanes.iter().filter_map(|lane| lane.lane.as_ref()).find(|lane| lane.is_short());
-                short.is_some_and(|lane| slot.owned || lane.is_charged() || (has_room && position < window))
+                let mut short = lanes.iter().filter_map(|lane| lane.lane.as_ref()).filter(|lane| lane.is_short());
+                let Some(first) = short.next() else { return false };
+                let bytes =
+                    || short.fold(first.estimated_bytes(), |sum, lane| sum.saturating_add(lane.estimated_bytes()));
+                let has_room = || if in_order { ahead.has_room() } else { ahead.has_room_for(bytes()) };
+                slot.owned || first.is_charged() || (position < window && has_room())
             }
             Content::Failed(_) => false,
         })
@@ -264,15 +272,14 @@ impl Slots {
                 Some(Task::Open { slot: slot.id, index: *index, charge })
             }
             Content::Group { lanes, .. } => {
-                let (mut positions, mut taken) = (Vec::new(), Vec::new());
+                let mut taken = Vec::new();
                 for (position, lane) in lanes.iter_mut().enumerate() {
                     if let Some(mut lane) = lane.lane.take_if(|lane| lane.is_short()) {
-                        lane.charge(|bytes| ahead.charge(bytes));
-                        positions.push(position);
-                        taken.push(lane);
+                        lane.charge(ahead);
+                        taken.push((position, lane));
                     }
                 }
-                Some(Task::Fetch { slot: slot.id, positions, lanes: taken })
+                Some(Task::Fetch { slot: slot.id, lanes: taken })
             }
             Content::Failed(_) => None,
         }
@@ -330,10 +337,10 @@ impl Slots {
     }
 
     /// Puts lanes back that something was fetched for. Where that failed they end: the first with the error.
-    pub(super) fn fetched(&mut self, id: u64, positions: Vec<usize>, lanes: Vec<Box<Lane>>, fetched: Result<()>) {
+    pub(super) fn fetched(&mut self, id: u64, lanes: Vec<(usize, Box<Lane>)>, fetched: Result<()>) {
         let mut error = fetched.err();
         let failed = error.is_some();
-        for (position, lane) in positions.into_iter().zip(lanes) {
+        for (position, lane) in lanes {
             let Some(slot) = self.lane(id, position) else { return };
             slot.finished = failed;
             slot.error = error.take();

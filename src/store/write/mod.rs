@@ -2,8 +2,8 @@
 //!
 //! 1. [`TableWriter::push`] finds the partition of every row (`partitions`) and keeps the batch as it is, next to a
 //!    list of *runs*: which rows of which batch go where (`buffer`, `runs`).
-//! 2. When the buffer is full, or holds whole row groups, it is sealed: its runs are ordered by partition and cut into
-//!    row groups. Partitions with few rows wait for more.
+//! 2. When the buffer is full, or holds whole row groups and partitions that seem to be done (`fill`), it is sealed:
+//!    its runs are ordered by partition and cut into row groups. Partitions with few rows wait for more.
 //! 3. Worker threads (`pool`) gather the rows of one row group each, bring them into the table's order if it has one
 //!    (`sort`), encode the columns (`encode`) and hand it to the partition's `stream`, which appends row groups in the order of the rows, whichever was encoded first.
 //! 4. A `data_file` is open for as long as its partition may get more rows, and holds little meanwhile. Complete
@@ -16,6 +16,8 @@
 mod buffer;
 mod data_file;
 mod encode;
+mod encoding;
+mod fill;
 mod partitions;
 mod pool;
 mod runs;
@@ -134,7 +136,7 @@ impl TableWriter {
         let half = options.memory_budget_bytes / 2;
         let rules = FileRules { target_bytes: options.target_file_bytes, open_footers_bytes: half };
         Ok(Self {
-            pool: Pool::start(options.threads, half, encoder, rules, transaction.clone())?,
+            pool: Pool::new(options.threads, half, encoder, rules, transaction.clone()),
             buffer: Buffer::new(data_schema.clone(), options.row_group_rows(), half),
             partitions: Partitions::new(table.clone())?,
             transaction,
@@ -193,6 +195,8 @@ impl TableWriter {
     /// Hands the buffered rows to the workers. `last`: all of them, and every partition's file ends after them.
     fn send(&mut self, last: bool) -> Result<()> {
         let sealed = self.buffer.seal(last)?;
+        // The last ones are done by this thread, too.
+        self.pool.staff(sealed.len().saturating_sub(usize::from(last)))?;
         let memory = self.pool.reserve(sealed.bytes);
         let mut groups = sealed.row_groups(memory).peekable();
         while let Some((partition, rows)) = groups.next() {

@@ -187,7 +187,7 @@ fn a_small_budget_flushes_early() {
 #[test]
 fn large_files_are_continued_in_the_next() {
     let storage = Shared::default();
-    let options = WriteOptions { target_file_bytes: 5_000, ..options() };
+    let options = WriteOptions { target_file_bytes: 2_000, ..options() };
     let report = write(&storage, vec![0, 2], 50_000, |_| 0, options).unwrap();
     assert!(report.files.len() > 3, "{report:?}");
     assert!(report.files.iter().all(|file| file.size < 15_000), "{report:?}");
@@ -254,7 +254,7 @@ fn no_rows_append_nothing_and_cannot_overwrite() {
 fn whatever_fails_nothing_remains() {
     let key = |id: usize| id / 500 % 4;
     // Sealed several times on the way, files that rest in between, files of several parts.
-    let options = WriteOptions { memory_budget_bytes: 1 << 17, target_file_bytes: 5_000, ..options() };
+    let options = WriteOptions { memory_budget_bytes: 1 << 17, target_file_bytes: 1_000, ..options() };
     let whole = Shared::default();
     let files = write(&whole, vec![0, 2], 20_000, key, options.clone()).unwrap().files.len();
     let steps = whole.0.steps();

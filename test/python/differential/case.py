@@ -10,6 +10,7 @@ import duckdb
 
 from differential.questions import AGGREGATE, READ, Question, random_question
 from differential.tables import Table, random_table
+from differential.values import quoted
 from differential.writes import Write, random_writes, statements
 
 SHRINK_TRIES = 80
@@ -136,11 +137,15 @@ def smaller_cases(case: Case) -> Iterator[Case]:
                 yield replace(case, writes=(*writes[:number], replace(write, rows=rows), *writes[number + 1:]))
     yield from (replace(case, table=replace(case.table, columns=[other for other in case.table.columns if other is not column]))
                 for column in case.table.columns if column.name not in needed(case))
+    for column in case.table.columns:
+        if len(column.pool) > 2:
+            half = replace(column, pool=column.pool[:len(column.pool) // 2])
+            yield replace(case, table=replace(case.table, columns=[half if other is column else other for other in case.table.columns]))
 
 
 def needed(case: Case) -> set[str]:
     """Columns that the case cannot do without."""
-    names = {*case.table.keys, *(column.name for column in case.table.columns if f"'{column.name}'" in case.table.options)}
+    names = {*case.table.keys, *(column.name for column in case.table.columns if quoted(column.name)[1:-1] in case.table.options)}
     if case.question:
         names |= {*case.question.columns, *(condition.column for condition in case.question.conditions)}
     return names

@@ -162,7 +162,7 @@ def random_conditions(rng: random.Random, column: Column) -> list[Condition]:
     def operand() -> str:
         return rng.choice(values) if rng.random() < 0.8 else column.type.key_literal(rng)
 
-    operator = rng.choice(["eq", "eq", "gte", "gt", "lte", "lt", "in", "in", "range"])
+    operator = rng.choice(["eq", "eq", "gte", "gt", "lte", "lt", "in", "in", "range", "range", "range"])
     if operator == "in":
         return [Condition(column.name, "in", tuple(operand() for _ in range(rng.choice([0, 1, 2, 5]))))]
     if operator == "range":

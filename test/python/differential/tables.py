@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from differential.values import Type, nested, scalar
+from differential.values import Type, nested, quoted, scalar
 
 NAMES = ("depth", "Class_Name", "a b", "ü", "select", "x.y", 'q"q', "it's", "timestamp", "k=v", "n1", "n2", "n3", "n4")
 NO_KEY_NAMES = ("k=v",)
 """Names that no directory can have."""
+NO_BLOOM_FILTER = ("BOOLEAN", "FLOAT", "DOUBLE")
 ID = "id"
 
 
@@ -76,7 +77,7 @@ def random_column(rng: random.Random, name: str, is_key: bool, nullable: bool = 
     column_type = scalar(rng) if is_key or rng.random() < 0.75 else nested(rng)
     while is_key and not column_type.is_key:
         column_type = scalar(rng)
-    not_null = not nullable and (is_key or rng.random() < 0.2)
+    not_null = not nullable and (is_key or rng.random() < 0.4)
     literal = column_type.key_literal if is_key else column_type.literal
     pool = list(dict.fromkeys(literal(rng) for _ in range(rng.choice([1, 3, 4]) if is_key else rng.choice([1, 5, 40]))))
     if not not_null:
@@ -88,13 +89,17 @@ def random_column(rng: random.Random, name: str, is_key: bool, nullable: bool = 
 
 def random_options(rng: random.Random, table: Table) -> str:
     """How the table's files are laid out; it must not change an answer."""
-    plain = [column.name for column in table.columns if column.type.compares and column.name not in table.keys]
-    names = ", ".join("'" + name.replace("'", "''") + "'" for name in rng.sample(plain, min(len(plain), rng.randint(1, 2))))
+    plain = [column for column in table.columns if column.type.compares and column.name not in table.keys]
+    exact = [column for column in plain if column.type.sql not in NO_BLOOM_FILTER]
     chosen = []
     if rng.random() < 0.5:
         chosen.append(f"row_group_rows: {rng.choice([1000, 4000, 20000])}")
-    if names and rng.random() < 0.4:
-        chosen.append(f"sort_by: [{names}]")
-    if names and rng.random() < 0.4:
-        chosen.append(f"bloom_filter: [{names}]")
+    if plain and rng.random() < 0.4:
+        columns = rng.sample(plain, min(len(plain), rng.randint(1, 2)))
+        chosen.append(f"sort_by: [{', '.join(quoted(column.name + rng.choice(['', ' DESC'])) for column in columns)}]")
+    if exact and rng.random() < 0.4:
+        columns = rng.sample(exact, min(len(exact), rng.randint(1, 2)))
+        chosen.append(f"bloom_filter: [{', '.join(quoted(column.name) for column in columns)}]")
+    if rng.random() < 0.3:
+        chosen.append(f"compression: '{rng.choice(['zstd(3)', 'snappy', 'lz4', 'gzip', 'uncompressed'])}'")
     return "".join(f", {option}" for option in chosen)

@@ -106,6 +106,7 @@ pub struct Process {
     /// Whether a fault was met that the process must notice.
     troubled: AtomicBool,
     txids: AtomicU64,
+    abandoned: Mutex<Vec<String>>,
 }
 
 impl Process {
@@ -119,6 +120,7 @@ impl Process {
             stopped: AtomicBool::new(false),
             troubled: AtomicBool::new(false),
             txids: AtomicU64::new(0),
+            abandoned: Mutex::default(),
         })
     }
 
@@ -247,6 +249,14 @@ impl Environment for Process {
 
     fn is_gone(&self, writer: &Writer) -> bool {
         self.world.ended().contains(&writer.pid)
+    }
+
+    fn abandon(&self, txid: &str) {
+        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(txid.to_owned());
+    }
+
+    fn is_abandoned(&self, txid: &str) -> bool {
+        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == txid)
     }
 
     fn back_off(&self, _attempt: u32) {

@@ -9,33 +9,33 @@ use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::{Lane, Progress};
 use crate::error::Result;
-use crate::store::scan::ahead::Charge;
+use crate::store::scan::ahead::{Ahead, Charge};
 use crate::store::scan::fetch::FileSource;
 use crate::store::scan::pieces::Pieces;
 
 /// What a decoded value takes at least, in bytes: a view of a text takes 16.
 const KEPT_VALUE_BYTES: u64 = 16;
 
-/// Fetches what the lanes of one row group wait for, together.
-pub(in crate::store::scan) fn fetch(lanes: &mut [Box<Lane>]) -> Result<()> {
+/// Fetches what lanes of one row group wait for, together; each comes with its position.
+pub(in crate::store::scan) fn fetch(lanes: &mut [(usize, Box<Lane>)]) -> Result<()> {
     let mut ranges = Vec::new();
-    for lane in lanes.iter_mut() {
+    for (_, lane) in lanes.iter_mut() {
         let little_bytes = lane.file.source.access().coalesce_gap_bytes;
         ranges.extend(lane.guarded(|lane| lane.ask(little_bytes))?);
     }
-    let Some(first) = lanes.first() else { return Ok(()) };
+    let Some((_, first)) = lanes.first() else { return Ok(()) };
     // Pages that are ruled out are not read as gaps between others either.
     let pruned = first.file.groups[first.group].selection.is_some();
     let gap_bytes = if pruned { 0 } else { first.file.source.access().coalesce_gap_bytes };
     let pieces = first.file.source.fetch_pieces(&ranges, gap_bytes)?;
     let share = pieces.size() / lanes.len() as u64;
-    for lane in lanes {
+    for (_, lane) in lanes {
         let kept = lane.kept_bytes();
         let fetched = &mut lane.fetched;
         if let Some(charge) = &mut fetched.charge {
             // The first answer replaces the estimate.
             let before = if fetched.pieces.is_empty() { kept } else { charge.bytes() };
-            charge.set(before + share);
+            charge.set(before.saturating_add(share));
         }
         fetched.pieces.push(pieces.clone());
         fetched.is_short = false;
@@ -53,6 +53,7 @@ pub(super) struct Fetched {
     pieces: Vec<Pieces>,
     /// A batch that came where the decoder was to say what it needs.
     pub(super) early: Option<RecordBatch>,
+    estimated_bytes: u64,
     charge: Option<Charge>,
 }
 
@@ -67,10 +68,22 @@ impl Lane {
         self.fetched.charge.is_some()
     }
 
-    /// Counts what it is about to fetch, and what it will keep besides, by an estimate.
-    pub(in crate::store::scan) fn charge(&mut self, charge: impl FnOnce(u64) -> Charge) {
-        let estimate = self.kept_bytes() + self.stored_bytes();
-        self.fetched.charge.get_or_insert_with(|| charge(estimate));
+    /// What it is going to fetch, and to keep besides, in bytes: an estimate.
+    pub(in crate::store::scan) fn estimated_bytes(&self) -> u64 {
+        self.fetched.estimated_bytes
+    }
+
+    /// Counts that, until it is known.
+    pub(in crate::store::scan) fn charge(&mut self, ahead: &Ahead) {
+        let bytes = self.fetched.estimated_bytes;
+        self.fetched.charge.get_or_insert_with(|| ahead.charge(bytes));
+    }
+
+    /// Of a lane that has nothing yet, that everything is to be fetched.
+    pub(super) fn falls_short(mut self) -> Self {
+        self.fetched.is_short = true;
+        self.fetched.estimated_bytes = self.kept_bytes().saturating_add(self.stored_bytes());
+        self
     }
 
     /// What the lane reads of its row group, in bytes: an estimate.
@@ -80,7 +93,7 @@ impl Lane {
         let mut roots: Vec<usize> = read.chain(self.tested_roots()).collect();
         roots.sort_unstable();
         roots.dedup();
-        let bytes: u64 = self.chunks_of(&roots).map(|chunk| chunk.compressed_size().unsigned_abs()).sum();
+        let bytes = total(self.chunks_of(&roots).map(|chunk| chunk.compressed_size().unsigned_abs()));
         match &group.selection {
             Some(selection) => (bytes as f64 * (selection.row_count() as f64 / group.rows.max(1) as f64)) as u64,
             None => bytes,
@@ -94,8 +107,8 @@ impl Lane {
             return 0;
         }
         let tested: Vec<usize> = self.tested_roots().collect();
-        let least = group.rows * KEPT_VALUE_BYTES;
-        self.chunks_of(&tested).map(|chunk| chunk.uncompressed_size().unsigned_abs().max(least)).sum()
+        let least = group.rows.saturating_mul(KEPT_VALUE_BYTES);
+        total(self.chunks_of(&tested).map(|chunk| chunk.uncompressed_size().unsigned_abs().max(least)))
     }
 
     fn tested_roots(&self) -> impl Iterator<Item = usize> {
@@ -145,13 +158,14 @@ impl Lane {
 }
 
 impl Fetched {
-    pub(super) fn new(is_short: bool) -> Self {
-        Self { is_short, ..Self::default() }
-    }
-
     /// The bytes of `ranges`, where all are here.
     pub(super) fn answer(&self, source: &FileSource, ranges: &[Range<u64>]) -> Option<Vec<Bytes>> {
         let cut = |range| source.at_hand(range).or_else(|| self.pieces.iter().find_map(|pieces| pieces.cut(range)));
         ranges.iter().map(cut).collect()
     }
+}
+
+/// A damaged footer may claim any sizes.
+fn total(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
 }
