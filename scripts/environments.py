@@ -1,7 +1,7 @@
-"""Makes the pinned environments below build/venv that the tests, their S3 servers, the demo and the benchmark run in.
+"""Makes the pinned environments below build/venv of the tests, their S3 servers, the demo and the benchmark.
 
-    python3 scripts/environments.py [NAME...]        all but the benchmark's, or some: cli, duckdb-1.5.6, seaweedfs,
-                                                     bench-1.5.6, …
+    python3 scripts/environments.py [NAME...]        cli, duckdb-1.5.6, seaweedfs, …: all but those of the benchmark
+                                                     (bench-1.5.6, bench-2.0.0), or those that are named
 
 NAME stands for test/requirements-NAME.txt, of Python packages, or for test/NAME/package.json, of Node packages
 (s3rver). An environment is made anew when its requirements, its place or the Python it is made with changed, and left
@@ -55,7 +55,8 @@ def known() -> list[str]:
     """The names of all environments."""
     tests = REPOSITORY / "test"
     names = [path.stem.removeprefix("requirements-") for path in tests.glob("requirements-*.txt")]
-    return sorted([*(name for name in names if name not in PARTS), *(path.parent.name for path in tests.glob("*/package.json"))])
+    packages = [path.parent.name for path in tests.glob("*/package.json")]
+    return sorted([*(name for name in names if name not in PARTS), *packages])
 
 
 def fingerprint(name: str) -> str:

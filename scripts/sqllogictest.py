@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -28,7 +29,7 @@ from pathlib import Path
 
 import environments
 import servers
-from s3_request import Store
+from s3_request import Store, request
 from sqllogic.parse import why_local
 
 REPOSITORY = environments.REPOSITORY
@@ -91,7 +92,12 @@ def variables(place: Place, name: str) -> dict[str, str]:
     store = place.store
     if store is None:
         return clean
-    return {**clean, "TEST_ROOT": f"s3://{store.bucket}/{place.version}_{name}_{uuid.uuid4().hex[:8]}",
+    fresh = uuid.uuid4().hex[:8]
+    if store.name == "moto":
+        # It goes over all keys of a bucket for every listing.
+        store = dataclasses.replace(store, bucket=f"{store.bucket}-{fresh}")
+        request(store, "PUT")
+    return {**clean, "TEST_ROOT": f"s3://{store.bucket}/{place.version}_{name}_{fresh}",
             "SQLLOGIC_SETTINGS": json.dumps({
                 "amplify_s3_endpoint": store.endpoint, "amplify_s3_access_key": store.access_key,
                 "amplify_s3_secret_key": store.secret_key, "amplify_s3_use_ssl": "false", "amplify_s3_url_style": "path"})}

@@ -7,8 +7,8 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::FieldRef;
 use libduckdb_sys as sys;
 
-use super::arrow_bridge::ChunkFormat;
 use super::context::ClientContext;
+use super::flat_vector::FlatFormat;
 use super::logical_type::LogicalType;
 use super::value::Value;
 use super::{guard, text};
@@ -46,7 +46,7 @@ pub trait CopySink: Send {
 }
 
 struct Bound {
-    format: ChunkFormat,
+    format: FlatFormat,
     target: Box<dyn CopyTarget>,
 }
 
@@ -111,9 +111,7 @@ unsafe fn bound(info: sys::duckdb_copy_function_bind_info) -> Result<()> {
             .collect();
         (function, types, Value::from_raw(sys::duckdb_copy_function_bind_get_options(info)))
     };
-    let names: Vec<String> = (0..types.len()).map(|column| column.to_string()).collect();
-    let columns: Vec<(&str, &LogicalType)> = names.iter().map(String::as_str).zip(&types).collect();
-    let format = ChunkFormat::new(&columns)?;
+    let format = FlatFormat::new(types)?;
     let options = match options {
         Some(options) if !options.is_null() => options.struct_fields(),
         _ => Vec::new(),
@@ -152,7 +150,8 @@ unsafe extern "C" fn init(info: sys::duckdb_copy_function_global_init_info) {
 
 unsafe extern "C" fn sink(info: sys::duckdb_copy_function_sink_info, chunk: sys::duckdb_data_chunk) {
     let answer = guard::catch(|| {
-        // SAFETY: what `bound` and `init` made, alive through the run; the chunk has the bound columns.
+        // SAFETY: what `bound` and `init` made, alive through the run; the chunk has the bound columns, and DuckDB
+        // flattens it before it hands it to a sink.
         let (global, columns, rows) = unsafe {
             let bound = &*sys::duckdb_copy_function_sink_get_bind_data(info).cast::<Bound>();
             let global = &*sys::duckdb_copy_function_sink_get_global_state(info).cast::<Global>();

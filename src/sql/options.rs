@@ -1,7 +1,7 @@
 //! The options of a procedure (`{overwrite: true, root: '…'}`) and of COPY: named values, checked against a list.
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 
 use crate::error::{Error, Result, did_you_mean};
 use crate::store::cast::cast_lossless;
@@ -78,6 +78,15 @@ impl Options {
             None => Ok(false),
             Some((_, value, field)) => flag_of(value, field).ok_or_else(refuse),
         }
+    }
+
+    /// A whole number; `None` where it is not given or NULL.
+    pub fn integer(&self, name: &str) -> Result<Option<i64>> {
+        let bigint = Field::new(name, DataType::Int64, true);
+        let refuse = || Error::invalid(format!("Option \"{name}\" must be a whole number!"));
+        let Some((value, field)) = self.get(name) else { return Ok(None) };
+        let number = cast_lossless(value, field, &bigint).ok().filter(|_| text_of(value).is_none());
+        number.map(|number| number.as_primitive::<Int64Type>().value(0)).map(Some).ok_or_else(refuse)
     }
 
     /// An option that is a list of VARCHAR, or one VARCHAR.

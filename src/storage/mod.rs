@@ -47,9 +47,18 @@ pub struct FileMeta {
     pub etag: Option<String>,
 }
 
+impl FileMeta {
+    /// The last segment of the path.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// How a backend is best read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
+    /// Whether what is asked for has to travel: then requests count.
+    pub remote: bool,
     /// Requests that may wait for their answers at one time. 1: waiting is not worth a thread.
     pub concurrency: usize,
     /// Ranges of a file with at most this much between them are better read as one.
@@ -60,12 +69,8 @@ pub struct Access {
 
 impl Access {
     /// Of a file system on this machine.
-    pub const LOCAL: Self = Self { concurrency: 1, coalesce_gap_bytes: 64 << 10, request_max_bytes: 8 << 20 };
-
-    /// Whether what is asked for has to travel: then requests count, and waiting for several at once pays.
-    pub fn is_remote(&self) -> bool {
-        self.concurrency > 1
-    }
+    pub const LOCAL: Self =
+        Self { remote: false, concurrency: 1, coalesce_gap_bytes: 64 << 10, request_max_bytes: 8 << 20 };
 }
 
 /// One level of a directory: what lies right in it. Both lists are sorted by name.
@@ -122,12 +127,16 @@ pub trait Storage: Send + Sync + Debug {
 
     /// The names of the files right in `dir`, sorted: a [`Storage::list_dir`] that need not ask for sizes and times.
     fn list_names(&self, dir: &str) -> Result<Vec<String>> {
-        let name = |file: FileMeta| file.path.rsplit('/').next().unwrap_or_default().to_owned();
-        Ok(self.list_dir(dir)?.files.into_iter().map(name).collect())
+        Ok(self.list_dir(dir)?.files.iter().map(|file| file.name().to_owned()).collect())
     }
 
     /// A whole small file, or `None` where there is none.
     fn read(&self, path: &str) -> Result<Option<Bytes>>;
+
+    /// [`Storage::read`] of many, in their order, concurrently where that helps.
+    fn read_all(&self, paths: &[String]) -> Result<Vec<Option<Bytes>>> {
+        paths.iter().map(|path| self.read(path)).collect()
+    }
 
     /// Byte ranges of a file, one answer a range in their order, concurrently where that helps.
     /// A range that ends past the file is an error.
@@ -184,7 +193,11 @@ pub trait Storage: Send + Sync + Debug {
 
 /// Sees all results; the first failure among them.
 fn first_failure(results: impl Iterator<Item = Result<()>>) -> Result<()> {
-    results.fold(Ok(()), |first, result| first.and(result))
+    let mut first = Ok(());
+    for result in results {
+        first = first.and(result);
+    }
+    first
 }
 
 /// `storage`, whose calls that wait for answers end as `Interrupted` soon after `cancel` is thrown.
@@ -192,13 +205,13 @@ pub fn cancellable(storage: Arc<dyn Storage>, cancel: &Cancel) -> Arc<dyn Storag
     storage.cancellable(cancel).unwrap_or(storage)
 }
 
-/// Runs two pieces of work: at the same time where the answers have to travel, else one after the other.
+/// Runs two pieces of work: at the same time where several requests may wait, else one after the other.
 pub fn both<A: Send, B: Send>(
     storage: &dyn Storage,
     first: impl FnOnce() -> Result<A> + Send,
     second: impl FnOnce() -> Result<B>,
 ) -> Result<(A, B)> {
-    if !storage.access().is_remote() {
+    if storage.access().concurrency < 2 {
         return Ok((first()?, second()?));
     }
     std::thread::scope(|scope| {

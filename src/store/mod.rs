@@ -14,5 +14,6 @@ pub mod registry;
 pub mod scalar;
 pub mod scan;
 pub mod table;
+pub mod table_options;
 pub mod types;
 pub mod write;

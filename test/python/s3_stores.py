@@ -82,10 +82,11 @@ def fresh_root(store: Store, name: str) -> Root:
 
 
 def check_clean(con: duckdb.DuckDBPyConnection, root: Root, table: str = "t") -> None:
-    """That nothing is pending, and nothing lies in the table's directory that is not part of it."""
+    """That nothing is pending, and nothing lies in the table's directory that is not part of it, but for the empty
+    objects that pyarrow makes for directories."""
     assert root.objects(f"_registry/journal/{table}/pending/") == {}
     visible = {path for path, in con.execute(f"SELECT path FROM amplify_files('{table}')").fetchall()}
-    assert {f"{root.url}/{path}" for path in root.objects(f"{table}/")} == visible
+    assert {f"{root.url}/{path}" for path in root.objects(f"{table}/") if not path.endswith("/")} == visible
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_writing_is_refused(filled, connect, s3, name):  # noqa: F811
         with pytest.raises(duckdb.Error) as refused:
             execute(filled, WRITES[name])
         message = str(refused.value)
-        for part in ["If-None-Match", "single_writer: true", s3.store.bucket, s3.store.endpoint.removeprefix("http://")]:
+        for part in ["conditional writes", "single_writer: true", s3.store.bucket, s3.store.endpoint.removeprefix("http://")]:
             assert part in message, message
         assert s3.objects() == before, "the probe left something"
     assert execute(filled, "SELECT i, k FROM amplify_read('t') ORDER BY i") == [(1, "a"), (2, "b")]

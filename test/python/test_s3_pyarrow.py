@@ -15,10 +15,10 @@ from s3_stores import Root, check_clean, s3, s3_con, store  # noqa: F401  (fixtu
 
 UTC = datetime.timezone.utc
 ROWS = [
-    {"id": number, "at": datetime.datetime(2024, 1, 1 + number, 3, tzinfo=UTC), "text": f"ü {number}",
+    {"id": number, "taken": datetime.datetime(2024, 1, 1 + number, 3, tzinfo=UTC), "text": f"ü {number}",
      "k": ["plain", "a/b", "100% =x", "ü"][number % 4], "year": 2023 + number % 2}
     for number in range(12)]
-SCHEMA = pa.schema([("id", pa.int32()), ("at", pa.timestamp("us", "UTC")), ("text", pa.string()), ("k", pa.string()),
+SCHEMA = pa.schema([("id", pa.int32()), ("taken", pa.timestamp("us", "UTC")), ("text", pa.string()), ("k", pa.string()),
                     ("year", pa.int32())])
 KEYS = pa.schema([("k", pa.string()), ("year", pa.int32())])
 
@@ -37,7 +37,7 @@ def filesystem(s3):  # noqa: F811
 @pytest.fixture
 def table(s3_con):  # noqa: F811
     s3_con.execute("""SELECT amplify_create_table('t',
-        'id INTEGER, at TIMESTAMPTZ, text VARCHAR, k VARCHAR, year INTEGER', ['k', 'year'])""").fetchall()
+        'id INTEGER, taken TIMESTAMPTZ, text VARCHAR, k VARCHAR, year INTEGER', ['k', 'year'])""").fetchall()
     return s3_con
 
 

@@ -17,6 +17,7 @@ from s3_stores import behind, fresh_root, s3, s3_con, s3_crew, server_named, set
 LONGEST_SECONDS = 30
 SECRET = "n0b0dy/mUst+see=this"
 TOKEN = "t0ken/that+n0body=sees"
+UNKNOWN_KEY = "AKIAN0B0DYKN0WSTH1S"
 STATEMENTS = {
     "read": "FROM amplify_read('t')",
     "tables": "FROM amplify_tables()",
@@ -36,7 +37,7 @@ def error_of(con, sql: str) -> str:
         con.execute(sql).fetchall()
     assert time.monotonic() - begun < LONGEST_SECONDS
     message = str(failed.value)
-    for secret in (SECRET, TOKEN, "testkey", "testsecret123"):
+    for secret in (SECRET, TOKEN, UNKNOWN_KEY, "testkey", "testsecret123"):
         assert secret not in message
     return message
 
@@ -59,7 +60,7 @@ def test_wrong_secret_key(connect, s3, statement):  # noqa: F811
 
 def test_unknown_access_key(connect, s3, statement):  # noqa: F811
     con = connect()
-    use(con, s3, dataclasses.replace(s3.store, access_key=TOKEN, secret_key=SECRET))
+    use(con, s3, dataclasses.replace(s3.store, access_key=UNKNOWN_KEY, secret_key=SECRET))
     check_names(error_of(con, statement), s3.url, s3.store.endpoint, "InvalidAccessKeyId", "amplify_s3_access_key")
 
 

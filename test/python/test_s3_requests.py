@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from urllib.parse import unquote
 
 import pytest
 from fault_proxy import Exchange, FaultProxy
@@ -31,7 +32,7 @@ def root(extension, proxy):
     use(con, root)
     con.execute("SELECT amplify_create_table('t', 'id INTEGER, a INTEGER, b INTEGER', ['a', 'b'])").fetchall()
     con.execute(f"COPY (SELECT i, i % 20, i // 20 % {PARTITIONS // 20} FROM range({PARTITIONS * 3}) r(i)) TO 'amplify://t' (FORMAT amplify)")
-    con.execute("SELECT amplify_create_table('l', 'id INTEGER, at TIMESTAMP, text VARCHAR')").fetchall()
+    con.execute("SELECT amplify_create_table('l', 'id INTEGER, taken TIMESTAMP, text VARCHAR')").fetchall()
     con.execute("""COPY (SELECT i, TIMESTAMP '2024-01-01' + INTERVAL (i) SECOND, md5(i::VARCHAR) || md5((i + 1)::VARCHAR)
                    FROM range(1000000) r(i)) TO 'amplify://l' (FORMAT amplify)""")
     con.close()
@@ -80,7 +81,7 @@ def test_one_partition_of_many(con, proxy):
     rows, exchanges = asked(con, proxy, "SELECT id FROM amplify_read('t', filters => {a: 7, b: 31}) ORDER BY id")
     assert rows == [(627,), (1627,), (2627,)]
     data = data_requests(exchanges)
-    assert {re.search(r"/a=(\d+)/b=(\d+)/", exchange.target).groups() for exchange in data} == {("7", "31")}
+    assert {re.search(r"/a=(\d+)/b=(\d+)/", unquote(exchange.target)).groups() for exchange in data} == {("7", "31")}
     told = [(exchange.method, exchange.target) for exchange in exchanges]
     assert len(exchanges) - len(data) <= MOST_REQUESTS, told
     # The footer is no data either, and a small file comes with it.
@@ -88,7 +89,7 @@ def test_one_partition_of_many(con, proxy):
 
 
 def test_the_same_query_again_fetches_no_footer(con, proxy):
-    query = "SELECT count(*), sum(id) FROM amplify_read('l', filters => {at: {gte: '2024-01-03', lt: '2024-01-04'}})"
+    query = "SELECT count(*), sum(id) FROM amplify_read('l', filters => {taken: {gte: '2024-01-03', lt: '2024-01-04'}})"
     first_rows, first = asked(con, proxy, query)
     before = counted(con)
     again_rows, again = asked(con, proxy, query)
@@ -122,7 +123,7 @@ def test_what_no_page_can_hold_is_not_fetched(con, proxy, root):
     """A narrow filter on the sorted column fetches a small part of the file."""
     size = sum(root.objects("l/").values())
     before = counted(con)
-    rows, exchanges = asked(con, proxy, "SELECT id, text FROM amplify_read('l', filters => {at: '2024-01-05 00:00:00'})")
+    rows, exchanges = asked(con, proxy, "SELECT id, text FROM amplify_read('l', filters => {taken: '2024-01-05 00:00:00'})")
     assert [id for id, _ in rows] == [4 * 86400]
     fetched = counted(con)["received_size_bytes"] - before["received_size_bytes"]
     assert fetched < size / 3, f"{fetched} of {size} bytes, by {[exchange.range for exchange in data_requests(exchanges)]}"

@@ -59,8 +59,16 @@ fn ids(storage: &Arc<dyn Storage>, filters: &str) -> Vec<i64> {
     let filters = Arc::new(Filters::parse(&table, &argument, &field).unwrap());
     let files = plan::plan(&journal(storage, &table), &table, &filters).unwrap();
     let columns = vec![table.column("id").unwrap()];
-    let scan =
-        Scan::start(ScanRequest { storage: storage.clone(), table, filters, files, columns, threads: 2 }).unwrap();
+    let scan = Scan::start(ScanRequest {
+        storage: storage.clone(),
+        table,
+        filters,
+        files,
+        columns,
+        threads: 2,
+        dictionaries: false,
+    })
+    .unwrap();
     let mut consumer = scan.consumer();
     let mut ids = Vec::new();
     while let Some(batch) = consumer.next().unwrap() {

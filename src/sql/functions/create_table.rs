@@ -11,9 +11,10 @@ use crate::sql::options::{Options, optional_names, required_text, text_of};
 use crate::sql::session::Session;
 use crate::store::registry::{self, TableDefinition, json_schema};
 use crate::store::table::TableName;
+use crate::store::table_options::OptionTexts;
 
 const NAME: &str = "amplify_create_table";
-const OPTIONS: [&str; 1] = ["root"];
+const OPTIONS: [&str; 6] = ["sort_by", "bloom_filter", "compression", "row_group_rows", "root", "single_writer"];
 
 /// The function.
 #[derive(Debug)]
@@ -54,10 +55,20 @@ impl ScalarCall for Call {
         };
         let partition_by = optional_names(arguments.get(2), "partition_by")?;
         let definition = TableDefinition::new(name, fields(schema)?, &partition_by)?;
-        let store = self.session.store(options.text("root")?)?;
+        let definition = definition.with_options(option_texts(&options)?)?;
+        let store = self.session.store(options.text("root")?, options.flag("single_writer")?)?;
         let outcome = registry::create_table(store.storage.as_ref(), &definition)?;
         Ok(ScalarOutput::Varchar(outcome.as_str().to_owned()))
     }
+}
+
+fn option_texts(options: &Options) -> Result<OptionTexts> {
+    Ok(OptionTexts {
+        sort_by: options.names("sort_by")?,
+        bloom_filter: options.names("bloom_filter")?,
+        compression: options.text("compression")?.map(str::to_owned),
+        row_group_rows: options.integer("row_group_rows")?,
+    })
 }
 
 /// The columns that the argument describes, in whichever of the three forms.

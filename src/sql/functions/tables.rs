@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Int64Array, ListBuilder, StringArray, StringBuilder};
+use arrow::array::{ArrayRef, Int64Array, ListBuilder, StringArray, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 
@@ -31,6 +31,7 @@ impl TableFunction for Tables {
             Field::new("table_name", DataType::Utf8, true),
             Field::new("partition_by", types::list_of(element.clone()), true),
             Field::new("column_count", DataType::Int64, true),
+            Field::new("options", DataType::Utf8, true),
         ]));
         rows::bound(&schema.clone(), (10, false), move || {
             let registry = store.registry()?;
@@ -49,7 +50,10 @@ impl TableFunction for Tables {
                 .iter()
                 .map(|(_, table)| table.as_ref().map(|table| table.schema().fields().len() as i64))
                 .collect();
-            Ok(RecordBatch::try_new(schema.clone(), vec![Arc::new(names), Arc::new(keys.finish()), Arc::new(counts)])?)
+            let options: StringArray = tables.iter().map(|(name, _)| registry.options_json(name)).collect();
+            let columns: Vec<ArrayRef> =
+                vec![Arc::new(names), Arc::new(keys.finish()), Arc::new(counts), Arc::new(options)];
+            Ok(RecordBatch::try_new(schema.clone(), columns)?)
         })
     }
 }

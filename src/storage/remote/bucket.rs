@@ -10,11 +10,11 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 
 use super::failure::Where;
-use super::http::{Connector, client_options, retry_config};
+use super::http::{Connector, Tls, client_options, retry_config};
 use super::location::{Location, Provider};
 use super::s3::S3Config;
 use crate::error::{Error, Result};
-use crate::storage::options::S3Options;
+use crate::storage::options::{S3Options, Secret};
 
 /// How many buckets are kept open; the one that was not opened for the longest time goes first.
 const MAX_OPEN: usize = 32;
@@ -79,12 +79,15 @@ impl Bucket {
     fn connect(location: &Location, access: &Access) -> Result<Self> {
         let failed = |endpoint: &str, error: object_store::Error| {
             let place = Where { provider: location.provider, endpoint: endpoint.to_owned(), secrets: Vec::new() };
-            place.failure("open", location, "", &error)
+            place.failure("open", location, "", &error).with_hint(
+                "Check the settings amplify_s3_… and what the environment says of the store; SSL_CERT_FILE names the \
+                 certificates where the system has none.",
+            )
         };
         match access {
             Access::S3(config) => {
                 let mut builder = AmazonS3Builder::new()
-                    .with_client_options(client_options(config.is_plain()))
+                    .with_client_options(client_options(config.tls()))
                     .with_retry(retry_config())
                     .with_http_connector(Connector);
                 for (key, value) in &config.values {
@@ -101,14 +104,14 @@ impl Bucket {
                 let store = match location.provider {
                     Provider::Google => GoogleCloudStorageBuilder::from_env()
                         .with_bucket_name(&location.bucket)
-                        .with_client_options(client_options(false))
+                        .with_client_options(client_options(Tls::Always))
                         .with_retry(retry_config())
                         .with_http_connector(Connector)
                         .build()
                         .map(|store| Arc::new(store) as Arc<dyn ObjectStore>),
                     Provider::Azure | Provider::S3 => MicrosoftAzureBuilder::from_env()
                         .with_url(&location.bucket_url)
-                        .with_client_options(client_options(false))
+                        .with_client_options(client_options(Tls::Always))
                         .with_retry(retry_config())
                         .with_http_connector(Connector)
                         .build()
@@ -120,7 +123,7 @@ impl Bucket {
                 let secrets = variables
                     .iter()
                     .filter(|(name, _)| ["KEY", "SECRET", "TOKEN", "SAS"].iter().any(|part| name.contains(part)))
-                    .map(|(_, value)| crate::storage::options::Secret::new(value.clone()))
+                    .map(|(_, value)| Secret::new(value.clone()))
                     .collect();
                 Ok(Self::new(
                     store,

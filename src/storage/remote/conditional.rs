@@ -181,7 +181,7 @@ impl Remote {
         Err(Error::new(
             ErrorKind::Unsupported,
             format!(
-                "\"{}\" cannot be written to: the store at {} does not keep to conditional writes, so two writers could \
+                "\"{}\" cannot be written to: the store at {} does not keep to conditional writes (If-None-Match, If-Match), so two writers could \
                  overwrite each other's commits!",
                 self.location.display(""),
                 self.bucket.place.endpoint

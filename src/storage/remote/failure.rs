@@ -197,3 +197,60 @@ pub fn find<T: StdError + 'static>(error: &StoreError) -> Option<&T> {
 fn chain(error: &StoreError) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     std::iter::successors(Some(error as &(dyn StdError + 'static)), |error| StdError::source(*error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+
+    fn place() -> Where {
+        let secrets = vec![Secret::new("AKIAHUSH"), Secret::new("")];
+        Where { provider: Provider::S3, endpoint: "https://s3.example.org".to_owned(), secrets }
+    }
+
+    /// The error where a store answers so.
+    fn answered(status: u16, body: &str) -> Error {
+        let refusal = Refusal::read(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes());
+        let source = Box::new(HttpError::new(HttpErrorKind::Decode, refusal));
+        let location = Location::parse("s3://bucket/p").unwrap();
+        place().failure("read", &location, "t/x", &StoreError::Generic { store: "S3", source })
+    }
+
+    #[test]
+    fn refusals_say_what_to_check() {
+        for (status, code, kind, hint) in [
+            (403, "InvalidAccessKeyId", ErrorKind::Io, "amplify_s3_access_key"),
+            (403, "", ErrorKind::Io, "AWS_SECRET_ACCESS_KEY"),
+            (400, "ExpiredToken", ErrorKind::Io, "The session token has expired"),
+            (403, "RequestTimeTooSkewed", ErrorKind::Io, "clock"),
+            (404, "NoSuchBucket", ErrorKind::NotFound, "There is no bucket \"bucket\""),
+            (400, "KeyTooLongError", ErrorKind::InvalidInput, "1,024 bytes"),
+            (409, "ConditionalRequestConflict", ErrorKind::Conflict, ""),
+            (503, "SlowDown", ErrorKind::Io, "Try again later"),
+            (405, "MethodNotAllowed", ErrorKind::Io, "amplify_s3_endpoint"),
+            (301, "PermanentRedirect", ErrorKind::Io, "check amplify_s3_region"),
+        ] {
+            let error = answered(status, &format!("<Error><Code>{code}</Code></Error>"));
+            let text = error.to_string();
+            assert_eq!(error.kind(), kind, "{text}");
+            for part in [hint, code, "\"s3://bucket/p/t/x\" at https://s3.example.org", &status.to_string()] {
+                assert!(text.contains(part), "no {part} in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_right_region_is_named_where_the_store_says_it() {
+        let body = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>";
+        let text = answered(400, body).to_string();
+        assert!(text.contains("SET amplify_s3_region = 'eu-west-1'"), "{text}");
+    }
+
+    #[test]
+    fn keys_that_a_store_repeats_are_blotted_out() {
+        let body = "<Error><Code>InvalidAccessKeyId</Code><Message>There is no AKIAHUSH here</Message></Error>";
+        let error = answered(403, body);
+        assert!(error.to_string().contains("There is no … here"), "{error}");
+        assert!(!format!("{error:?}").contains("AKIAHUSH"));
+    }
+}

@@ -7,10 +7,9 @@
 //! A request that failed in a way that may pass is tried again by object_store, for which it needs to know the kind:
 //!
 //! - an answer that says "not now" (5xx, 429, a conflict) is tried again whatever was asked;
-//! - a deletion whose answer was lost is, since it does the same twice;
-//! - of all other requests whose answer was lost object_store knows: conditional puts are not tried again, so that it
-//!   is their caller who looks at what became of them. (A connection that closes before any answer is an exception:
-//!   then they are tried again, and find what they did themselves.)
+//! - a deletion or a put whose answer was lost is, since it does the same twice. (A conditional put may find what it
+//!   did itself the first time: its callers know their own bytes.)
+//! - of all other requests whose answer was lost object_store knows.
 
 use std::pin::Pin;
 use std::sync::{Arc, Once};
@@ -32,7 +31,7 @@ use tokio::time::{Instant, Sleep};
 use super::refusal::Refusal;
 use crate::storage::stats::{RequestKind, count_received, count_request};
 
-/// Requests under way at one time, of all stores of the process together: file handles are not for us alone.
+/// Requests of a bucket under way at one time: file handles are not for us alone.
 const MAX_REQUESTS: usize = 128;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,10 +47,22 @@ const MAX_RETRIES: usize = 10;
 /// Below what common stores close a connection after that nobody uses.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What holds for the connections to all stores. `plain` allows HTTP without TLS.
-pub fn client_options(plain: bool) -> ClientOptions {
+/// Which encryption a store needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// All requests.
+    Always,
+    /// Those for credentials.
+    Sometimes,
+    /// None, so that the system need have no certificates. Reading them takes a while.
+    Never,
+}
+
+/// What holds for the connections to all stores.
+pub fn client_options(tls: Tls) -> ClientOptions {
     ClientOptions::new()
-        .with_allow_http(plain)
+        .with_allow_http(tls != Tls::Always)
+        .with_no_system_certificates(tls == Tls::Never)
         .with_connect_timeout(CONNECT_TIMEOUT)
         .with_timeout_disabled()
         .with_pool_idle_timeout(POOL_IDLE_TIMEOUT)
@@ -110,10 +121,7 @@ impl Service {
             return Ok(HttpResponse::from_parts(parts, body));
         }
         // object_store tries again where no answer came, but not where it is cut short: so it is read to its end here.
-        let body = body.bytes().await.map_err(|error| {
-            let kind = if kind == RequestKind::Delete { HttpErrorKind::Request } else { HttpErrorKind::Interrupted };
-            HttpError::new(kind, error)
-        })?;
+        let body = body.bytes().await.map_err(|error| sort(kind, HttpError::new(HttpErrorKind::Interrupted, error)))?;
         let refusal = || Refusal::read(parts.status, &parts.headers, &body);
         match parts.status {
             status if status.is_success() => {}
@@ -139,7 +147,7 @@ fn names_no_bucket(refusal: &Refusal) -> bool {
 /// Of S3, Google and Azure.
 fn kind_of(request: &HttpRequest) -> RequestKind {
     let lists = |query: &str| query.split('&').any(|part| part.starts_with("list-type=") || part == "comp=list");
-    let copies = |name: &&str| request.headers().contains_key(*name);
+    let copies = |name: &str| request.headers().contains_key(name);
     match *request.method() {
         Method::GET if request.uri().query().is_some_and(lists) => RequestKind::List,
         Method::HEAD => RequestKind::Head,
@@ -161,13 +169,13 @@ fn patience(kind: RequestKind, sent_bytes: u64) -> Duration {
     answer + Duration::from_secs(sent_bytes / SLOWEST_BYTES_PER_SECOND)
 }
 
-/// What may be tried again though object_store would not: a connection that took too long to be made, and a deletion,
-/// whatever became of it.
+/// What may be tried again though object_store would not: a connection that took too long to be made, and a deletion
+/// or a put, whatever became of it.
 fn sort(kind: RequestKind, error: HttpError) -> HttpError {
     let lost = matches!(error.kind(), HttpErrorKind::Timeout | HttpErrorKind::Interrupted);
     if is_unconnected(&error) {
         HttpError::new(HttpErrorKind::Connect, error)
-    } else if lost && kind == RequestKind::Delete {
+    } else if lost && matches!(kind, RequestKind::Delete | RequestKind::Put) {
         HttpError::new(HttpErrorKind::Request, error)
     } else {
         error

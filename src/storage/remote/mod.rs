@@ -156,10 +156,33 @@ impl Remote {
         Ok(bytes)
     }
 
-    async fn rename_one(&self, from: &str, to: &str) -> Result<()> {
+    async fn read_one(&self, path: &str) -> Result<Option<Bytes>> {
+        let key = self.location.key(path)?;
+        let failed = |error: StoreError| self.failure("read", path, &error);
+        match self.bucket.store.get(&key).await {
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            answer => answer.map_err(failed)?.bytes().await.map(Some).map_err(failed),
+        }
+    }
+
+    /// `false` where nothing is there to be moved.
+    async fn rename_one(&self, from: &str, to: &str) -> Result<bool> {
         let (source, target) = (self.location.key(from)?, self.location.key(to)?);
-        self.bucket.store.copy(&source, &target).await.map_err(|error| self.failure("move", from, &error))?;
-        self.delete_one(from).await
+        let failed = |error: StoreError| self.failure("move", from, &error);
+        match self.bucket.store.copy(&source, &target).await {
+            Ok(()) => {}
+            // Some stores do not find what they are to copy though it is there: who takes that for moved would leave
+            // replaced rows behind.
+            Err(StoreError::NotFound { .. }) => match self.bucket.store.get(&source).await {
+                Err(StoreError::NotFound { .. }) => return Ok(false),
+                answer => {
+                    let bytes = answer.map_err(failed)?.bytes().await.map_err(failed)?;
+                    self.bucket.store.put(&target, bytes.into()).await.map_err(failed)?;
+                }
+            },
+            Err(error) => return Err(failed(error)),
+        }
+        self.delete_one(from).await.map(|()| true)
     }
 
     async fn delete_one(&self, path: &str) -> Result<()> {
@@ -185,6 +208,7 @@ impl Storage for Remote {
 
     fn access(&self) -> Access {
         Access {
+            remote: true,
             concurrency: CONCURRENT_REQUESTS,
             coalesce_gap_bytes: self.coalesce_gap_bytes,
             request_max_bytes: REQUEST_MAX_BYTES,
@@ -205,14 +229,12 @@ impl Storage for Remote {
     }
 
     fn read(&self, path: &str) -> Result<Option<Bytes>> {
-        let key = self.location.key(path)?;
-        let failed = |error: StoreError| self.failure("read", path, &error);
-        self.wait(async {
-            match self.bucket.store.get(&key).await {
-                Err(StoreError::NotFound { .. }) => Ok(None),
-                answer => answer.map_err(failed)?.bytes().await.map(Some).map_err(failed),
-            }
-        })
+        self.wait(self.read_one(path))
+    }
+
+    fn read_all(&self, paths: &[String]) -> Result<Vec<Option<Bytes>>> {
+        let reads = paths.iter().map(|path| self.read_one(path));
+        self.wait(stream::iter(reads).buffered(CONCURRENT_REQUESTS).try_collect())
     }
 
     fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
@@ -236,7 +258,10 @@ impl Storage for Remote {
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         self.require_conditional_writes()?;
-        self.wait(self.rename_one(from, to))
+        if self.wait(self.rename_one(from, to))? {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::NotFound, format!("File \"{}\" is not there!", self.location(from))))
     }
 
     fn rename_all(&self, moves: &[(String, String)]) -> Result<()> {
@@ -244,12 +269,7 @@ impl Storage for Remote {
             return Ok(());
         }
         self.require_conditional_writes()?;
-        self.wait_for_all(moves.iter().map(|(from, to)| async move {
-            match self.rename_one(from, to).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-                result => result,
-            }
-        }))
+        self.wait_for_all(moves.iter().map(|(from, to)| async move { self.rename_one(from, to).await.map(drop) }))
     }
 
     fn delete(&self, path: &str) -> Result<()> {

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use object_store::aws::{AmazonS3ConfigKey as Key, S3ConditionalPut};
 use url::Url;
 
+use super::http::Tls;
 use crate::error::{Error, Result};
 use crate::storage::options::{DEFAULT_REGION, S3Options, Secret, UrlStyle};
 
@@ -81,9 +82,15 @@ impl S3Config {
         Ok(Self { values, endpoint: shown })
     }
 
-    /// Whether requests go out without TLS.
-    pub fn is_plain(&self) -> bool {
-        self.values.iter().any(|(key, value)| *key == Key::Endpoint && value.starts_with("http://"))
+    /// Which encryption the endpoint's scheme asks for.
+    pub fn tls(&self) -> Tls {
+        let plain = self.values.iter().any(|(key, value)| *key == Key::Endpoint && value.starts_with("http://"));
+        let has_keys = self.values.iter().any(|(key, _)| *key == Key::AccessKeyId);
+        match (plain, has_keys) {
+            (false, _) => Tls::Always,
+            (true, false) => Tls::Sometimes,
+            (true, true) => Tls::Never,
+        }
     }
 
     /// What no message may hold.
@@ -106,16 +113,11 @@ fn take(values: &mut Vec<(Key, String)>, key: Key) -> Option<String> {
 /// Puts the keys of the options in the place of those of the environment.
 fn take_keys(values: &mut Vec<(Key, String)>, options: &S3Options) -> Result<()> {
     match (&options.access_key, &options.secret_key) {
-        (None, None) => {
-            if let Some(token) = &options.session_token {
-                if take(values, Key::AccessKeyId).is_none() {
-                    return Err(Error::invalid("amplify_s3_session_token is set, but no keys that it belongs to are!")
-                        .with_hint("Set amplify_s3_access_key and amplify_s3_secret_key too, or none of the three."));
-                }
-                set(values, Key::Token, token.expose().to_owned());
-            }
-            return Ok(());
+        (None, None) if options.session_token.is_some() => {
+            return Err(Error::invalid("amplify_s3_session_token is set, but no keys that it belongs to are!")
+                .with_hint("Set amplify_s3_access_key and amplify_s3_secret_key too, or none of the three."));
         }
+        (None, None) => return Ok(()),
         (Some(access_key), Some(secret_key)) => {
             for key in KEYS {
                 take(values, key);
@@ -228,7 +230,7 @@ mod tests {
         ] {
             let config = config(bucket, &options, environment).unwrap();
             assert_eq!(value(&config, Key::Endpoint), Some(endpoint), "{options:?}");
-            assert_eq!(config.is_plain(), endpoint.starts_with("http:"), "{options:?}");
+            assert_eq!(config.tls() != Tls::Always, endpoint.starts_with("http:"), "{options:?}");
         }
     }
 
@@ -266,7 +268,7 @@ mod tests {
             assert!(error.to_string().contains("amplify_s3_secret_key"), "{error}");
         }
         let token = S3Options { session_token: Some(Secret::new("t")), ..S3Options::default() };
-        assert!(config("b", &token, &[]).is_err());
+        assert!(config("b", &token, &environment).is_err());
         let token = S3Options { session_token: Some(Secret::new("t")), ..keys("a", "s") };
         assert_eq!(value(&config("b", &token, &environment).unwrap(), Key::Token), Some("t"));
     }

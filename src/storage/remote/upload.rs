@@ -50,7 +50,7 @@ impl Upload {
     }
 
     /// Hands the next part over, and waits while there are too many. After an error the upload is over.
-    pub fn send(&mut self, part: Bytes) -> Result<(), Failed> {
+    pub fn send(self, part: Bytes) -> Result<Self, Failed> {
         let permits = permits().map_err(Failed::Here)?;
         let sent = wait(async {
             let closed = || Error::internal("Parts of files are no longer counted");
@@ -59,21 +59,21 @@ impl Upload {
         });
         match sent {
             Err(error) => Err(Failed::Here(error)),
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => Ok(self),
             // The task ended before its time: with an error.
             Ok(Err(_)) => Err(self.outcome().err().unwrap_or_else(|| Failed::Here(lost()))),
         }
     }
 
     /// Waits for all parts, and makes the file appear.
-    pub fn finish(mut self) -> Result<PutResult, Failed> {
+    pub fn finish(self) -> Result<PutResult, Failed> {
         // Where it is not taken, the task has ended, and its outcome says why.
         wait(async { Ok(self.parts.send(Step::Finish).await.is_ok()) }).map_err(Failed::Here)?;
         self.outcome()?.ok_or_else(|| Failed::Here(lost()))
     }
 
-    fn outcome(&mut self) -> Result<Option<PutResult>, Failed> {
-        let joined = wait(async { (&mut self.task).await.map_err(|error| lost().with_source(error)) });
+    fn outcome(self) -> Result<Option<PutResult>, Failed> {
+        let joined = wait(async { self.task.await.map_err(|error| lost().with_source(error)) });
         joined.map_err(Failed::Here)?.map_err(Failed::Store)
     }
 

@@ -74,12 +74,13 @@ impl RemoteWriter {
     /// Sends what is held back as the next part.
     fn send_part(&mut self) -> Result<()> {
         let part = self.take_held()?;
-        let upload = match &mut self.upload {
+        let upload = match self.upload.take() {
             Some(upload) => upload,
-            None => self.upload.insert(Upload::begin(Arc::clone(&self.remote.bucket.store), self.key.clone())?),
+            None => Upload::begin(Arc::clone(&self.remote.bucket.store), self.key.clone())?,
         };
         self.parts += 1;
-        upload.send(part).map_err(|failed| self.error(failed))
+        self.upload = Some(upload.send(part).map_err(|failed| self.error(failed))?);
+        Ok(())
     }
 
     fn error(&self, failed: Failed) -> Error {

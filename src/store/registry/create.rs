@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::entry::{Columns, Entry};
 use super::evolve::{evolve, removed_column};
-use super::{PATH, Registry, TableDefinition};
+use super::{PATH, Registry, TableDefinition, options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 use crate::store::table::{TableName, find_field};
@@ -15,7 +15,7 @@ use crate::store::table::{TableName, find_field};
 pub enum CreateOutcome {
     /// It was not there, and now is.
     Created,
-    /// It has more columns now, or takes NULL where it did not.
+    /// It has more columns now, takes NULL where it did not, or has other options.
     Extended,
     /// It was there just so; nothing was written.
     Unchanged,
@@ -33,7 +33,8 @@ impl CreateOutcome {
 }
 
 /// Registers the table, or extends a registered one to the definition. A column keeps the place, the spelling and the
-/// Arrow type it was registered with; new ones come behind.
+/// Arrow type it was registered with; new ones come behind. Options that the definition gives replace the registered
+/// ones, the others stay.
 ///
 /// # Errors
 /// `Constraint`, naming the column or keys, where the registered table may not become this one; see
@@ -56,6 +57,7 @@ impl Registry {
             self.check_free(name)?;
             let mut object = Map::new();
             Entry::write(definition.schema(), &keys, &mut object)?;
+            options::write(definition.options(), &mut object, &definition.table())?;
             self.entries.insert(name.as_str().to_owned(), Value::Object(object));
             return Ok(CreateOutcome::Created);
         };
@@ -66,15 +68,18 @@ impl Registry {
         };
         entry.columns = Columns::Typed(raw.clone());
         let current = entry.table(name).map_err(|error| self.damaged(name, error))?;
-        let schema = match evolve(&raw, &current, definition)? {
-            Some(schema) => schema,
-            None if had_types => return Ok(CreateOutcome::Unchanged),
-            None => raw,
-        };
-        if let Some(object) = self.entries.get_mut(name.as_str()).and_then(Value::as_object_mut) {
-            Entry::write(&schema, &keys, object)?;
-        }
-        Ok(CreateOutcome::Extended)
+        let evolved = evolve(&raw, &current, definition)?;
+        let mut changed = evolved.is_some() || !had_types;
+        entry.columns = Columns::Typed(evolved.unwrap_or(raw));
+        let table = entry.table(name).map_err(|error| self.damaged(name, error))?;
+        let written = self.entries.get_mut(name.as_str()).and_then(Value::as_object_mut).map(|object| {
+            if let (true, Columns::Typed(schema)) = (changed, &entry.columns) {
+                Entry::write(schema, &keys, object)?;
+            }
+            options::write(definition.options(), object, &table)
+        });
+        changed |= written.transpose().map_err(|error| self.damaged(name, error))?.unwrap_or(false);
+        Ok(if changed { CreateOutcome::Extended } else { CreateOutcome::Unchanged })
     }
 
     /// Refuses a name that another entry has, or that a file system could take for another table's.

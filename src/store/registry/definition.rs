@@ -1,10 +1,13 @@
 //! What a table is to be: the checked arguments of `amplify_create_table`.
 
+use std::sync::Arc;
+
 use arrow::datatypes::{Field, Schema};
 
 use super::columns::{check_names, resolve_keys};
 use crate::error::{Error, Result};
-use crate::store::table::TableName;
+use crate::store::table::{Table, TableName};
+use crate::store::table_options::{OptionTexts, TableOptions};
 use crate::store::types;
 
 /// A table as its user wants it. Its columns are canonical and its keys are columns of it; whether a registered table
@@ -14,6 +17,7 @@ pub struct TableDefinition {
     name: TableName,
     schema: Schema,
     partition_by: Vec<usize>,
+    options: OptionTexts,
 }
 
 impl TableDefinition {
@@ -31,7 +35,16 @@ impl TableDefinition {
             return Err(Error::invalid(format!("Every column of table \"{name}\" is a partition key!"))
                 .with_hint("At least one column must be left to store in the files."));
         }
-        Ok(Self { name, schema, partition_by })
+        Ok(Self { name, schema, partition_by, options: OptionTexts::default() })
+    }
+
+    /// With options for its files.
+    ///
+    /// # Errors
+    /// See [`TableOptions::resolve`].
+    pub fn with_options(self, options: OptionTexts) -> Result<Self> {
+        TableOptions::resolve(&options, &self.table())?;
+        Ok(Self { options, ..self })
     }
 
     /// The table's name.
@@ -47,6 +60,16 @@ impl TableDefinition {
     /// The partition keys' names, in the order of the directory levels.
     pub fn partition_by(&self) -> impl ExactSizeIterator<Item = &str> {
         self.partition_by.iter().map(|&column| self.schema.field(column).name().as_str())
+    }
+
+    /// The options that are given.
+    pub fn options(&self) -> &OptionTexts {
+        &self.options
+    }
+
+    /// The table, as it is where it is not registered yet.
+    pub(super) fn table(&self) -> Table {
+        Table::new(self.name.clone(), Arc::new(self.schema.clone()), self.partition_by.clone())
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `columns` | their names |
 //! | `schema_fields` | a list of `{name, type, nullable}`, the type as pyarrow prints it, for legacy readers |
 //! | `partition_by` | the partition keys in order, or null |
+//! | `amplify` | how files are written, see [`crate::store::table_options`]; ours alone, and may be missing |
 //!
 //! Three generations are read: with `schema_ipc`, with `schema_fields` alone, and with `columns` alone, which has no
 //! types and can only be registered anew. All of it is written. Keys that are not known are kept, in an entry and at
@@ -24,6 +25,7 @@ mod definition;
 mod entry;
 mod evolve;
 pub mod json_schema;
+mod options;
 mod schema_ipc;
 #[cfg(test)]
 mod tests;
@@ -37,6 +39,7 @@ use self::entry::Entry;
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::storage::Storage;
 use crate::store::table::{Table, TableName, find_field};
+use crate::store::table_options::TableOptions;
 
 /// Where the registry is, relative to the root.
 pub const PATH: &str = "_registry/tables.json";
@@ -85,6 +88,22 @@ impl Registry {
             Some(position) => self.read(&names[position]),
             None => Err(self.not_registered(name, &names)),
         }
+    }
+
+    /// How the files of a registered table are written.
+    ///
+    /// # Errors
+    /// `Corrupt`, naming the file, where its options are damaged; reading the table does not need them.
+    pub fn options(&self, table: &Table) -> Result<TableOptions> {
+        let entry = self.entries.get(table.name().as_str()).and_then(Entry::object);
+        let options = entry.map_or_else(|| Ok(TableOptions::default()), |entry| options::read(entry, table));
+        options.map_err(|error| self.damaged(table.name(), error))
+    }
+
+    /// The options of a table as JSON, as they are registered; `None` where it has none.
+    pub fn options_json(&self, name: &TableName) -> Option<String> {
+        let entry = self.entries.get(name.as_str()).and_then(Entry::object)?;
+        options::object(entry).map(Value::to_string)
     }
 
     /// The names of the tables, in the order in which they were registered; damaged ones too.

@@ -1,6 +1,6 @@
 //! What writing costs, by hand: `cargo test --profile quick --lib -- --ignored --nocapture write::bench`.
 //!
-//! `ROWS`, `PARTITIONS`, `ORDER` (sorted, random), `THREADS`, `LEVEL`, `BUDGET_MB` change what is written; `STREAM=1`
+//! `ROWS`, `PARTITIONS`, `ORDER` (sorted, random), `THREADS`, `CODEC`, `BUDGET_MB` change what is written; `STREAM=1`
 //! makes the rows while they are written, so that the peak of memory is the writer's.
 
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use super::{TableWriter, WriteMode, WriteOptions};
 use crate::storage::Local;
 use crate::store::environment::testing::journal;
 use crate::store::table::{Table, TableName};
+use crate::store::table_options::Codec;
 use crate::store::types::timestamptz;
 
 const BATCH_ROWS: usize = 2048;
@@ -25,7 +26,7 @@ fn throughput() {
     let partitions = setting("PARTITIONS", 180);
     let sorted = std::env::var("ORDER").is_ok_and(|order| order == "sorted");
     let mut options = WriteOptions::new(WriteMode::Append, setting("THREADS", 2));
-    options.compression_level = setting("LEVEL", options.compression_level as usize) as i32;
+    options.table_options.compression = std::env::var("CODEC").ok().map(|codec| Codec::parse(&codec).unwrap());
     options.memory_budget_bytes = setting("BUDGET_MB", options.memory_budget_bytes >> 20) << 20;
 
     let mut made = (0..rows.div_ceil(BATCH_ROWS)).map(|number| batch(number, rows, partitions, sorted));

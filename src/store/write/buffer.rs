@@ -12,6 +12,7 @@ use arrow::array::Array;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
+use super::fill::Fills;
 use super::pool::Reservation;
 use super::runs::{Run, by_partition, cut, gather, gathered_ranges};
 use crate::error::{Error, Result};
@@ -20,17 +21,15 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Buffer {
     schema: SchemaRef,
-    /// Rows of a full row group.
+    /// The most rows of a row group.
     group_rows: usize,
     /// How large the buffer may grow.
     limit_bytes: usize,
     batches: Vec<RecordBatch>,
     runs: Vec<Run>,
-    /// Buffered rows, by partition.
-    rows_of: Vec<usize>,
+    /// What is buffered, by partition.
+    fills: Fills,
     rows: usize,
-    /// Of the rows, those that make full row groups.
-    full_rows: usize,
     bytes: usize,
     /// How many of the batches, and of their runs, have been looked at by [`Buffer::order_recent`].
     settled: (usize, usize),
@@ -47,15 +46,15 @@ impl Buffer {
     const ARRAY_OVERHEAD_BYTES: usize = 256;
 
     pub(super) fn new(schema: SchemaRef, group_rows: usize, limit_bytes: usize) -> Self {
+        let group_rows = group_rows.max(1);
         Self {
             schema,
-            group_rows: group_rows.max(1),
+            group_rows,
             limit_bytes,
             batches: Vec::new(),
             runs: Vec::new(),
-            rows_of: Vec::new(),
+            fills: Fills::new(group_rows),
             rows: 0,
-            full_rows: 0,
             bytes: 0,
             settled: (0, 0),
         }
@@ -67,23 +66,24 @@ impl Buffer {
         batch: RecordBatch,
         runs: impl IntoIterator<Item = (u32, Range<usize>)>,
     ) -> Result<()> {
+        self.fills.advance(batch.num_rows());
+        self.insert(batch, runs)?;
+        self.fills.check();
+        self.order_recent()
+    }
+
+    fn insert(&mut self, batch: RecordBatch, runs: impl IntoIterator<Item = (u32, Range<usize>)>) -> Result<()> {
         let index = small(self.batches.len())?;
         small(batch.num_rows())?;
         let runs_before = self.runs.len();
         for (partition, range) in runs {
             self.runs.push(Run::new(partition, index, range.clone()));
-            if self.rows_of.len() <= partition as usize {
-                self.rows_of.resize(partition as usize + 1, 0);
-            }
-            let rows = &mut self.rows_of[partition as usize];
-            let full_before = *rows / self.group_rows;
-            *rows += range.len();
-            self.full_rows += (*rows / self.group_rows - full_before) * self.group_rows;
+            self.fills.add(partition, range.len());
         }
         self.rows += batch.num_rows();
         self.bytes += batch_bytes(&batch) + (self.runs.len() - runs_before) * size_of::<Run>();
         self.batches.push(batch);
-        self.order_recent()
+        Ok(())
     }
 
     /// Orders the batches that came last by partition, once they are many enough.
@@ -94,7 +94,7 @@ impl Buffer {
             return Ok(());
         }
         let runs = self.runs.len() - first_run;
-        let (short, partitions) = (runs * Self::SHORT_RUN_ROWS > rows, self.rows_of.len());
+        let (short, partitions) = (runs * Self::SHORT_RUN_ROWS > rows, self.fills.partitions());
         if short && partitions * Self::SHORT_RUN_ROWS < rows {
             let sorted = by_partition(&self.runs[first_run..], partitions);
             let block = gather(&self.schema, &self.batches, &sorted)?;
@@ -108,51 +108,64 @@ impl Buffer {
         Ok(())
     }
 
-    /// Whether it is full, or sealing it would give full row groups for the most part.
+    /// Whether it is full, or most of its rows need not wait for others.
     pub(super) fn is_due(&self) -> bool {
-        self.bytes >= self.limit_bytes || (self.full_rows > 0 && self.full_rows >= self.rows / 4 * 3)
+        let ready = self.fills.ready_rows();
+        self.bytes >= self.limit_bytes || (ready > 0 && ready >= self.rows / 4 * 3)
     }
 
-    /// Empties the buffer into row groups. Unless `everything` is asked for, the partitions with the fewest rows, a
-    /// quarter of the rows at most, stay, so that seldom ones do not end up in many tiny row groups.
+    /// Empties the buffer into row groups. Unless `everything` is asked for, what would be the smallest row groups, a
+    /// quarter of the rows at most, stays: the rows of seldom partitions, and what full row groups leave of others.
     pub(super) fn seal(&mut self, everything: bool) -> Result<Sealed> {
         let (rows, bytes) = (self.rows.max(1), self.bytes);
         let share = self.limit_bytes / Self::ROW_GROUPS_IN_LIMIT;
         let group_rows = self.group_rows.min(share / bytes.div_ceil(rows).max(1)).max(1);
-        let stays = if everything { Vec::new() } else { self.fewest_rows(group_rows) };
+        let stay = if everything { Vec::new() } else { self.fills.rests(group_rows, self.rows / 4) };
 
-        let sorted = by_partition(&self.runs, self.rows_of.len());
+        let sorted = by_partition(&self.runs, self.fills.partitions());
         let (mut runs, mut groups, mut kept) = (Vec::with_capacity(sorted.len()), Vec::new(), Vec::new());
         for partition in sorted.chunk_by(|a, b| a.partition == b.partition) {
             let id = partition[0].partition;
-            if stays.get(id as usize).is_some_and(|stays| *stays) {
-                kept.extend_from_slice(partition);
-            } else {
-                cut(partition, group_rows, &mut runs, &mut groups);
-            }
+            let goes = self.fills.rows(id) - stay.get(id as usize).copied().unwrap_or(0);
+            cut(partition, goes, group_rows, &mut runs, &mut groups, &mut kept);
         }
-        let schema = self.schema.clone();
-        let batches = std::mem::take(&mut self.batches);
-        *self = Self::new(schema.clone(), self.group_rows, self.limit_bytes);
-        if !kept.is_empty() {
-            self.add(gather(&schema, &batches, &kept)?, gathered_ranges(&kept))?;
-        }
-        Ok(Sealed { schema, batches, runs, groups, bytes: bytes.saturating_sub(self.bytes) })
+        let mut batches = std::mem::take(&mut self.batches);
+        self.runs.clear();
+        (self.rows, self.bytes, self.settled) = (0, 0, (0, 0));
+        let before = self.fills.clear();
+        self.keep(&mut batches, kept)?;
+        self.fills.remember(&before);
+        Ok(Sealed { schema: self.schema.clone(), batches, runs, groups, bytes: bytes.saturating_sub(self.bytes) })
     }
 
-    /// By partition: whether it is one of those with the fewest rows.
-    fn fewest_rows(&self, group_rows: usize) -> Vec<bool> {
-        let few = |id: &usize| (1..group_rows.div_ceil(2)).contains(&self.rows_of[*id]);
-        let mut ids: Vec<usize> = (0..self.rows_of.len()).filter(few).collect();
-        ids.sort_by_key(|id| self.rows_of[*id]);
-        let mut stays = vec![false; self.rows_of.len()];
-        let mut left = self.rows / 4;
-        for id in ids {
-            let Some(rest) = left.checked_sub(self.rows_of[id]) else { break };
-            left = rest;
-            stays[id] = true;
+    /// Takes the rows of `kept` back. Batches of which every row stays move over as they are; the others' rows are
+    /// copied, so that they do not hold on to what goes.
+    fn keep(&mut self, batches: &mut [RecordBatch], mut kept: Vec<Run>) -> Result<()> {
+        kept.sort_unstable_by_key(|run| (run.batch, run.start));
+        let mut parts: Vec<Run> = Vec::new();
+        for runs in kept.chunk_by(|a, b| a.batch == b.batch) {
+            let index = runs[0].batch as usize;
+            if runs.iter().map(|run| run.rows as usize).sum::<usize>() < batches[index].num_rows() {
+                parts.extend_from_slice(runs);
+                continue;
+            }
+            self.keep_parts(batches, &mut parts)?;
+            let batch = std::mem::replace(&mut batches[index], RecordBatch::new_empty(self.schema.clone()));
+            let range = |run: &Run| (run.partition, run.start as usize..(run.start + run.rows) as usize);
+            self.insert(batch, runs.iter().map(range))?;
         }
-        stays
+        self.keep_parts(batches, &mut parts)?;
+        self.settled = (self.batches.len(), self.runs.len());
+        Ok(())
+    }
+
+    fn keep_parts(&mut self, batches: &[RecordBatch], parts: &mut Vec<Run>) -> Result<()> {
+        if !parts.is_empty() {
+            parts.sort_by_key(|run| run.partition);
+            self.insert(gather(&self.schema, batches, parts)?, gathered_ranges(parts))?;
+            parts.clear();
+        }
+        Ok(())
     }
 }
 
@@ -168,6 +181,11 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
+    /// How many row groups there are.
+    pub(super) fn len(&self) -> usize {
+        self.groups.len()
+    }
+
     /// The row groups with the number of their partition; a partition's are in order and next to each other.
     /// `memory` is given back when the last of them is gone.
     pub(super) fn row_groups(self, memory: Reservation) -> impl Iterator<Item = (u32, RowGroupRows)> {

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parquet::bloom_filter::Sbbf;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::page_index::{PageIndexBuilder, PageIndexProvider};
 use parquet::file::metadata::{
@@ -91,7 +92,8 @@ impl DataFile {
             row_group.properties,
             &mut output,
             ordinal,
-            Some(Box::new(|_, metadata, _, column_indexes, offset_indexes| {
+            Some(Box::new(|output, mut metadata, bloom_filters, column_indexes, offset_indexes| {
+                write_bloom_filters(output, bloom_filters, &mut metadata)?;
                 closed = Some((metadata, page_index(column_indexes, offset_indexes)));
                 Ok(())
             })),
@@ -163,6 +165,26 @@ fn decode(bytes: &Bytes, encoder: &Encoder) -> ParquetResult<(RowGroupMetaData, 
     let page_index = metadata.page_index().cloned();
     let row_group = metadata.into_builder().take_row_groups().pop();
     row_group.zip(page_index).ok_or_else(|| ParquetError::General("a row group's metadata is lost".to_owned()))
+}
+
+/// Puts the bloom filters of a row group behind it, and where they are into its metadata.
+fn write_bloom_filters(
+    output: &mut TrackedWrite<impl Write>,
+    bloom_filters: Vec<Option<Sbbf>>,
+    row_group: &mut RowGroupMetaData,
+) -> ParquetResult<()> {
+    for (column, bloom_filter) in row_group.columns_mut().iter_mut().zip(bloom_filters) {
+        let Some(bloom_filter) = bloom_filter else { continue };
+        let start = output.bytes_written();
+        bloom_filter.write(&mut *output)?;
+        *column = column
+            .clone()
+            .into_builder()
+            .set_bloom_filter_offset(Some(i64::try_from(start)?))
+            .set_bloom_filter_length(Some(i32::try_from(output.bytes_written() - start)?))
+            .build()?;
+    }
+    Ok(())
 }
 
 /// The page index of one row group, from what its columns brought.
@@ -267,6 +289,7 @@ mod tests {
     use super::*;
     use crate::storage::Storage;
     use crate::store::table::{Table, TableName};
+    use crate::store::table_options::TableOptions;
 
     /// A file of three row groups.
     fn file(rests: bool) -> Bytes {
@@ -275,7 +298,7 @@ mod tests {
             Field::new("size", DataType::Float64, false),
         ]));
         let table = Arc::new(Table::new(TableName::parse("t").unwrap(), schema.clone(), vec![]));
-        let encoder = Encoder::new(&table, &schema, 1).unwrap();
+        let encoder = Encoder::new(&table, &schema, &TableOptions::default()).unwrap();
         let storage = Shared::default();
         let mut file = DataFile::new(storage.create("f").unwrap());
         for start in [0, 50_000, 60_000] {

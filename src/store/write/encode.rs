@@ -1,25 +1,26 @@
 //! Rows -> the encoded columns of a row group.
 
-use std::collections::{HashMap, HashSet};
-use std::ops::RangeInclusive;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt64Array};
-use arrow::compute::{CastOptions, cast_with_options, take};
+use arrow::array::ArrayRef;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use arrow::row::{RowConverter, SortField};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::FileMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::SchemaDescPtr;
+use parquet::schema::types::{ColumnPath, SchemaDescPtr};
 
+use super::encoding::{LeafEncoding, suitable};
+use super::sort::Order;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::table::Table;
+use crate::store::table_options::TableOptions;
 use crate::store::types::storage_field;
 
 /// The columns of one row group, encoded and compressed.
@@ -37,15 +38,23 @@ pub(super) struct Encoder {
     schema: SchemaRef,
     parquet_schema: SchemaDescPtr,
     properties: WriterProperties,
+    is_zstd: bool,
+    /// What rows are sorted by before they are encoded.
+    order: Order,
+    /// Leaf columns with a bloom filter.
+    bloom_filters: Vec<ColumnPath>,
     factories: Mutex<HashMap<Layout, Arc<Factory>>>,
 }
 
 /// What is decided for each row group by its rows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Layout {
-    small: bool,
+    /// Whether Snappy takes the place of zstd.
+    fast: bool,
     /// By leaf column.
-    dictionaries: Vec<bool>,
+    encodings: Vec<LeafEncoding>,
+    /// How many values bloom filters are made for, rounded up; parquet makes them smaller where fewer are distinct.
+    bloom_values: u64,
 }
 
 /// Makes the column writers of a layout.
@@ -56,34 +65,53 @@ struct Factory {
 }
 
 impl Encoder {
-    /// Below this, a row group has no dictionaries and is compressed with Snappy: every column of it would need a zstd
-    /// context of its own, and to set that up takes longer (on virtual machines above all) than all the rest.
-    const SMALL_ROW_GROUP_ROWS: usize = 256;
+    /// Below this, a row group is compressed with Snappy where it would be with zstd: every column of it would need a
+    /// zstd context of its own, and to set that up takes longer (on virtual machines above all) than all the rest.
+    const ZSTD_ROWS: usize = 1024;
+    /// Below this, looking for the best encodings takes longer than it saves.
+    const ENCODED_ROWS: usize = 256;
     /// A table of many columns could have as many layouts as row groups.
     const KEPT_FACTORIES: usize = 64;
+    /// How often a bloom filter may send a reader to a row group without the value.
+    const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
     /// `data_schema`: the table's columns but for the partition keys, in canonical types.
-    pub(super) fn new(table: &Arc<Table>, data_schema: &Schema, compression_level: i32) -> Result<Self> {
+    pub(super) fn new(table: &Arc<Table>, data_schema: &Schema, options: &TableOptions) -> Result<Self> {
         let unfit = |source: ParquetError| {
             Error::internal(format!("Table \"{}\" does not fit into Parquet", table.name())).with_source(source)
         };
         let fields: Vec<_> = data_schema.fields().iter().map(|field| storage_field(field)).collect();
         let schema = Arc::new(Schema::new(fields));
-        let level = ZstdLevel::try_new(compression_level).map_err(|source| {
-            Error::invalid(format!("{compression_level} is no level of zstd!")).with_source(source)
-        })?;
+        let parquet_schema = Arc::new(ArrowSchemaConverter::new().convert(&schema).map_err(unfit)?);
+        let order = Order::new(&options.sort_by, data_schema)?;
+        let compression = options.compression.unwrap_or_default().to_parquet();
         let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
+            .set_compression(compression)
             .set_statistics_enabled(EnabledStatistics::Page)
+            .set_sorting_columns(order.sorting_columns(&options.sort_by, &parquet_schema)?)
             .build();
         add_encoded_arrow_schema_to_metadata(&schema, &mut properties);
-        let parquet_schema = Arc::new(ArrowSchemaConverter::new().convert(&schema).map_err(unfit)?);
-        Ok(Self { table: table.clone(), schema, parquet_schema, properties, factories: Mutex::default() })
+        let bloom_filters = options.bloom_filter.iter().map(|column| ColumnPath::new(vec![column.clone()])).collect();
+        Ok(Self {
+            table: table.clone(),
+            schema,
+            parquet_schema,
+            properties,
+            is_zstd: matches!(compression, Compression::ZSTD(_)),
+            order,
+            bloom_filters,
+            factories: Mutex::default(),
+        })
     }
 
     /// The table's name.
     pub(super) fn table(&self) -> &str {
         self.table.name().as_str()
+    }
+
+    /// What the rows of a row group are to be sorted by.
+    pub(super) fn order(&self) -> &Order {
+        &self.order
     }
 
     /// The files' columns.
@@ -119,9 +147,13 @@ impl Encoder {
             .zip(fields)
             .map(|(column, field)| self.to_stored_type(column, field.name(), field.data_type()))
             .collect::<Result<Vec<_>>>()?;
-        let small = count < Self::SMALL_ROW_GROUP_ROWS;
-        let dictionaries = if small { vec![false; self.parquet_schema.num_columns()] } else { dictionaries(&columns)? };
-        let layout = Layout { small, dictionaries };
+        let encodings = if count < Self::ENCODED_ROWS {
+            vec![LeafEncoding::Plain; self.parquet_schema.num_columns()]
+        } else {
+            suitable(&columns)?
+        };
+        let bloom_values = if self.bloom_filters.is_empty() { 0 } else { (count as u64).next_power_of_two() };
+        let layout = Layout { fast: count < Self::ZSTD_ROWS && self.is_zstd, encodings, bloom_values };
         let failed = |source: ParquetError| {
             Error::internal(format!("Could not encode records of table \"{}\"", self.table())).with_source(source)
         };
@@ -158,11 +190,20 @@ impl Encoder {
             return Ok(factory.clone());
         }
         let mut properties = self.properties.clone().into_builder();
-        if layout.small {
+        if layout.fast {
             properties = properties.set_compression(Compression::SNAPPY);
         }
-        for (column, dictionary) in self.parquet_schema.columns().iter().zip(&layout.dictionaries) {
-            properties = properties.set_column_dictionary_enabled(column.path().clone(), *dictionary);
+        for column in &self.bloom_filters {
+            properties = properties
+                .set_column_bloom_filter_fpp(column.clone(), Self::BLOOM_FALSE_POSITIVES)
+                .set_column_bloom_filter_max_ndv(column.clone(), layout.bloom_values);
+        }
+        for (column, encoding) in self.parquet_schema.columns().iter().zip(&layout.encodings) {
+            let (column, dictionary) = (column.path().clone(), *encoding == LeafEncoding::Dictionary);
+            properties = properties.set_column_dictionary_enabled(column.clone(), dictionary);
+            if *encoding == LeafEncoding::Delta {
+                properties = properties.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+            }
         }
         let properties = Arc::new(properties.build());
         // A factory takes what it needs from a file, which need not be the one that is written.
@@ -176,52 +217,4 @@ impl Encoder {
         factories.insert(layout, factory.clone());
         Ok(factory)
     }
-}
-
-/// For every leaf column, in order: whether a dictionary makes it smaller, as far as a sample tells.
-///
-/// parquet gives a dictionary up only when it outgrows a page, which in a row group of doubles it never does: hashing
-/// each of them would take most of the time and make the column larger.
-fn dictionaries(columns: &[ArrayRef]) -> Result<Vec<bool>> {
-    let mut leaves = Vec::new();
-    for column in columns {
-        collect_leaves(column, &mut leaves);
-    }
-    leaves.iter().map(repeats_values).collect()
-}
-
-/// The values at the bottom of a nested column.
-fn collect_leaves(array: &ArrayRef, leaves: &mut Vec<ArrayRef>) {
-    match array.data_type() {
-        DataType::Struct(_) => {
-            array.as_struct().columns().iter().for_each(|child| collect_leaves(child, leaves));
-        }
-        DataType::Map(_, _) => {
-            array.as_map().entries().columns().iter().for_each(|child| collect_leaves(child, leaves));
-        }
-        DataType::List(_) => collect_leaves(array.as_list::<i32>().values(), leaves),
-        DataType::FixedSizeList(_, _) => collect_leaves(array.as_fixed_size_list().values(), leaves),
-        _ => leaves.push(array.clone()),
-    }
-}
-
-/// Whether so many values occur several times that a dictionary of them pays.
-fn repeats_values(array: &ArrayRef) -> Result<bool> {
-    /// Values looked at, spread over the array: one in so many, but not fewer or more than that.
-    const ONE_IN: usize = 16;
-    const SAMPLE: RangeInclusive<usize> = 128..=1024;
-    let sampled = (array.len() / ONE_IN).clamp(*SAMPLE.start(), *SAMPLE.end());
-    let all = array.len() <= sampled;
-    let sample = if all {
-        array.clone()
-    } else {
-        let indices = UInt64Array::from_iter_values((0..sampled).map(|i| (i * array.len() / sampled) as u64));
-        take(array, &indices, None)?
-    };
-    let converter = RowConverter::new(vec![SortField::new(array.data_type().clone())])?;
-    let rows = converter.convert_columns(std::slice::from_ref(&sample))?;
-    let distinct = rows.iter().map(|row| row.data()).collect::<HashSet<_>>().len();
-    // Even few repetitions in a sample of many mean that each value occurs many times.
-    let enough = if all { array.len() * 7 / 10 } else { sampled * 95 / 100 };
-    Ok(distinct <= enough)
 }

@@ -2,28 +2,33 @@
 //!
 //! 1. [`TableWriter::push`] finds the partition of every row (`partitions`) and keeps the batch as it is, next to a
 //!    list of *runs*: which rows of which batch go where (`buffer`, `runs`).
-//! 2. When the buffer is full, or holds whole row groups, it is sealed: its runs are ordered by partition and cut into
-//!    row groups. Partitions with few rows wait for more.
-//! 3. Worker threads (`pool`) gather the rows of one row group each, encode its columns (`encode`) and hand it to
-//!    the partition's `stream`, which appends row groups in the order of the rows, whichever was encoded first.
+//! 2. When the buffer is full, or holds whole row groups and partitions that seem to be done (`fill`), it is sealed:
+//!    its runs are ordered by partition and cut into row groups. Partitions with few rows wait for more.
+//! 3. Worker threads (`pool`) gather the rows of one row group each, bring them into the table's order if it has one
+//!    (`sort`), encode the columns (`encode`) and hand it to the partition's `stream`, which appends row groups in the order of the rows, whichever was encoded first.
 //! 4. A `data_file` is open for as long as its partition may get more rows, and holds little meanwhile. Complete
 //!    files are staged in the `transaction`, which publishes all of them at the end, or none.
 //!
 //! Memory: what is buffered and what is being encoded each take up to half of the budget; on top comes one row group a
-//! worker. The footers of open files take up to half of the budget again; beyond that, files are closed early and
+//! worker, and one more column of it while it is sorted. The footers of open files take up to half of the budget again; beyond that, files are closed early and
 //! their partitions go on in further files.
 
 mod buffer;
 mod data_file;
 mod encode;
+mod encoding;
+mod fill;
 mod partitions;
 mod pool;
 mod runs;
+mod sort;
 mod stream;
 mod transaction;
 
 #[cfg(test)]
 mod bench;
+#[cfg(test)]
+mod option_tests;
 #[cfg(test)]
 mod test_storage;
 #[cfg(test)]
@@ -44,6 +49,7 @@ use crate::error::{Error, Result};
 use crate::storage::FileMeta;
 use crate::store::journal::{BatchName, CommittedBatch, Journal};
 use crate::store::table::Table;
+use crate::store::table_options::TableOptions;
 
 /// What a write does to the rows that are there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,12 +69,10 @@ pub struct WriteOptions {
     pub threads: usize,
     /// What buffered rows may take; see the module's page.
     pub memory_budget_bytes: usize,
-    /// Rows of a full row group. One may have up to half as many more.
-    pub row_group_rows: usize,
     /// A file that has grown to this size is closed, and its partition goes on in the next one.
     pub target_file_bytes: u64,
-    /// Of zstd, 1 to 22.
-    pub compression_level: i32,
+    /// What the table's user asked for.
+    pub table_options: TableOptions,
     /// The batch that it is the only commit of.
     pub batch: Option<BatchName>,
 }
@@ -80,11 +84,17 @@ impl WriteOptions {
             mode,
             threads,
             memory_budget_bytes: 256 << 20,
-            row_group_rows: 122_880,
             target_file_bytes: 512 << 20,
-            compression_level: 1,
+            table_options: TableOptions::default(),
             batch: None,
         }
+    }
+
+    /// Rows of a full row group, which has no more of them.
+    fn row_group_rows(&self) -> usize {
+        /// As DuckDB's own.
+        const DEFAULT: usize = 122_880;
+        self.table_options.row_group_rows.unwrap_or(DEFAULT)
     }
 }
 
@@ -121,13 +131,13 @@ impl TableWriter {
         let repeats = options.batch.as_ref().map(|batch| journal.committed_batch(batch)).transpose()?.flatten();
         let columns: Vec<usize> = table.data_columns().collect();
         let data_schema = Arc::new(table.schema().project(&columns)?);
-        let encoder = Encoder::new(&table, &data_schema, options.compression_level)?;
+        let encoder = Encoder::new(&table, &data_schema, &options.table_options)?;
         let transaction = Arc::new(Transaction::new(journal, table.clone(), options.mode, options.batch.clone()));
         let half = options.memory_budget_bytes / 2;
         let rules = FileRules { target_bytes: options.target_file_bytes, open_footers_bytes: half };
         Ok(Self {
-            pool: Pool::start(options.threads, half, encoder, rules, transaction.clone())?,
-            buffer: Buffer::new(data_schema.clone(), options.row_group_rows, half),
+            pool: Pool::new(options.threads, half, encoder, rules, transaction.clone()),
+            buffer: Buffer::new(data_schema.clone(), options.row_group_rows(), half),
             partitions: Partitions::new(table.clone())?,
             transaction,
             table,
@@ -185,6 +195,8 @@ impl TableWriter {
     /// Hands the buffered rows to the workers. `last`: all of them, and every partition's file ends after them.
     fn send(&mut self, last: bool) -> Result<()> {
         let sealed = self.buffer.seal(last)?;
+        // The last ones are done by this thread, too.
+        self.pool.staff(sealed.len().saturating_sub(usize::from(last)))?;
         let memory = self.pool.reserve(sealed.bytes);
         let mut groups = sealed.row_groups(memory).peekable();
         while let Some((partition, rows)) = groups.next() {

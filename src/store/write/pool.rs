@@ -32,7 +32,7 @@ impl Job {
             Some(rows) => {
                 let batch = rows.gather()?;
                 drop(rows); // with the last row group of a buffer, the buffer's memory is free for the next
-                Some(files.encoder.encode(batch)?)
+                Some(files.encoder.encode(files.encoder.order().sort(batch)?)?)
             }
         };
         self.stream.deliver(self.sequence, Item { row_group, last: self.last }, files)
@@ -43,44 +43,69 @@ impl Job {
 #[derive(Debug)]
 pub(super) struct Pool {
     jobs: Option<Sender<Job>>,
+    /// For the threads, and for the one that pushes rows, which takes jobs where it would have to wait.
+    queue: Receiver<Job>,
+    files: Arc<Files>,
     threads: Vec<JoinHandle<()>>,
+    max_threads: usize,
     failure: Arc<Failure>,
     memory: Arc<Memory>,
 }
 
 impl Pool {
-    /// `memory_bytes` is what the rows of jobs may take; see [`Pool::reserve`].
-    pub(super) fn start(
-        threads: usize,
+    /// A pool of at most `max_threads`, at least one. `memory_bytes` is what the rows of jobs may take; see
+    /// [`Pool::reserve`].
+    pub(super) fn new(
+        max_threads: usize,
         memory_bytes: usize,
         encoder: Encoder,
         rules: FileRules,
         transaction: Arc<Transaction>,
-    ) -> Result<Self> {
+    ) -> Self {
         let (sender, receiver) = unbounded();
-        let files = Arc::new(Files { encoder, transaction, rules, open_footers_bytes: AtomicUsize::new(0) });
-        let memory = Arc::new(Memory { limit: memory_bytes, used: Mutex::new(0), freed: Condvar::new() });
-        let mut pool = Self { jobs: Some(sender), threads: Vec::new(), failure: Arc::new(Failure::default()), memory };
-        for _ in 0..threads.max(1) {
-            let (receiver, files, failure) = (receiver.clone(), files.clone(), pool.failure.clone());
-            let thread = std::thread::Builder::new()
-                .name("amplify-write".to_owned())
-                .spawn(move || work(&receiver, &files, &failure))
-                .map_err(|source| Error::internal("Could not start a thread").with_source(source))?;
-            pool.threads.push(thread);
+        Self {
+            jobs: Some(sender),
+            queue: receiver,
+            files: Arc::new(Files { encoder, transaction, rules, open_footers_bytes: AtomicUsize::new(0) }),
+            threads: Vec::new(),
+            max_threads: max_threads.max(1),
+            failure: Arc::default(),
+            memory: Arc::new(Memory { limit: memory_bytes, used: Mutex::new(0), freed: Condvar::new() }),
         }
-        Ok(pool)
     }
 
-    /// Waits until jobs may hold `bytes` more. A request above the limit waits until it is the only one.
+    /// Starts the threads that so many jobs can use. A write of one row group is done faster without any, by
+    /// [`Pool::finish`].
+    pub(super) fn staff(&mut self, jobs: usize) -> Result<()> {
+        while self.threads.len() < self.max_threads.min(jobs) {
+            let (queue, files, failure) = (self.queue.clone(), self.files.clone(), self.failure.clone());
+            let thread = std::thread::Builder::new()
+                .name("amplify-write".to_owned())
+                .spawn(move || queue.iter().for_each(|job| attempt(job, &files, &failure)))
+                .map_err(|source| Error::internal("Could not start a thread").with_source(source))?;
+            self.threads.push(thread);
+        }
+        Ok(())
+    }
+
+    /// Waits until jobs may hold `bytes` more, and works on them meanwhile. A request above the limit waits until it is
+    /// the only one.
     pub(super) fn reserve(&self, bytes: usize) -> Reservation {
-        self.memory.reserve(bytes)
+        loop {
+            if let Some(reservation) = self.memory.try_reserve(bytes) {
+                return reservation;
+            }
+            match self.queue.try_recv() {
+                Ok(job) => attempt(job, &self.files, &self.failure),
+                Err(_) => return self.memory.reserve(bytes),
+            }
+        }
     }
 
     /// Queues a job. It is dropped where a job before it failed.
     pub(super) fn send(&self, job: Job) {
         if let Some(jobs) = &self.jobs {
-            // Workers leave only when this sender is gone, so there is always one to receive.
+            // This pool receives itself, so that it cannot fail.
             let _ = jobs.send(job);
         }
     }
@@ -94,8 +119,11 @@ impl Pool {
         Err(first.unwrap_or_else(|| Error::invalid("This write has failed before; nothing of it was kept!")))
     }
 
-    /// Waits until every job is done.
+    /// Does what is left, and waits until every job is done.
     pub(super) fn finish(&mut self) -> Result<()> {
+        while let Ok(job) = self.queue.try_recv() {
+            attempt(job, &self.files, &self.failure);
+        }
         self.join();
         self.check()
     }
@@ -117,17 +145,15 @@ impl Drop for Pool {
     }
 }
 
-/// Takes jobs until the sender is gone. After a failure jobs are only dropped, so that nobody waits for their memory.
-fn work(jobs: &Receiver<Job>, files: &Files, failure: &Failure) {
-    for job in jobs {
-        if failure.failed.load(Ordering::Acquire) {
-            continue;
-        }
-        match catch_unwind(AssertUnwindSafe(|| job.run(files))) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => failure.set(error),
-            Err(panic) => failure.set(panicked(panic.as_ref())),
-        }
+/// Does a job. After a failure jobs are only dropped, so that nobody waits for their memory.
+fn attempt(job: Job, files: &Files, failure: &Failure) {
+    if failure.failed.load(Ordering::Acquire) {
+        return;
+    }
+    match catch_unwind(AssertUnwindSafe(|| job.run(files))) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => failure.set(error),
+        Err(panic) => failure.set(panicked(panic.as_ref())),
     }
 }
 
@@ -168,10 +194,24 @@ struct Memory {
 
 impl Memory {
     fn reserve(self: &Arc<Self>, bytes: usize) -> Reservation {
-        let full = |used: &mut usize| *used > 0 && *used + bytes > self.limit;
+        let full = |used: &mut usize| self.is_full(*used, bytes);
         let mut used = self.freed.wait_while(lock(&self.used), full).unwrap_or_else(PoisonError::into_inner);
         *used += bytes;
         Reservation { memory: self.clone(), bytes }
+    }
+
+    /// [`Memory::reserve`] where that need not wait.
+    fn try_reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
+        let mut used = lock(&self.used);
+        if self.is_full(*used, bytes) {
+            return None;
+        }
+        *used += bytes;
+        Some(Reservation { memory: self.clone(), bytes })
+    }
+
+    fn is_full(&self, used: usize, bytes: usize) -> bool {
+        used > 0 && used + bytes > self.limit
     }
 }
 
@@ -203,7 +243,10 @@ mod tests {
             let memory = memory.clone();
             std::thread::spawn(move || sender.send(memory.reserve(500)).unwrap())
         };
+        assert!(memory.try_reserve(1).is_none());
         drop(second);
+        assert!(memory.try_reserve(41).is_none());
+        drop(memory.try_reserve(40).unwrap());
         assert!(receiver.recv_timeout(Duration::from_millis(50)).is_err(), "60 of 100 are in use");
         drop(first);
         // More than the limit, but alone.

@@ -57,15 +57,23 @@ fn total_rows(runs: &[Run]) -> usize {
     runs.iter().map(|run| run.rows as usize).sum()
 }
 
-/// Cuts the runs of one partition into row groups of about equal size, as near to `group_rows` as can be.
-pub(super) fn cut(partition: &[Run], group_rows: usize, runs: &mut Vec<Run>, groups: &mut Vec<(u32, Range<usize>)>) {
-    let total = total_rows(partition);
-    let count = ((total + group_rows / 2) / group_rows).max(1);
-    let size_of_group = |group: usize| (total * (group + 1) / count - total * group / count) as u32;
-    let (mut first, mut group, mut room) = (runs.len(), 0, size_of_group(0));
+/// Cuts the first `goes` rows of one partition into row groups of about equal size, none above `group_rows`. The runs of
+/// the other rows go to `kept`.
+pub(super) fn cut(
+    partition: &[Run],
+    goes: usize,
+    group_rows: usize,
+    runs: &mut Vec<Run>,
+    groups: &mut Vec<(u32, Range<usize>)>,
+    kept: &mut Vec<Run>,
+) {
+    let count = goes.div_ceil(group_rows);
+    let size_of_group = |group: usize| (goes * (group + 1) / count - goes * group / count) as u32;
+    let (mut first, mut group) = (runs.len(), 0);
+    let mut room = if count == 0 { 0 } else { size_of_group(0) };
     for run in partition {
         let mut rest = *run;
-        while rest.rows > 0 {
+        while rest.rows > 0 && group < count {
             let rows = rest.rows.min(room);
             runs.push(Run { rows, ..rest });
             rest.start += rows;
@@ -74,8 +82,11 @@ pub(super) fn cut(partition: &[Run], group_rows: usize, runs: &mut Vec<Run>, gro
             if room == 0 {
                 groups.push((run.partition, first..runs.len()));
                 (first, group) = (runs.len(), group + 1);
-                room = size_of_group(group);
+                room = if group < count { size_of_group(group) } else { 0 };
             }
+        }
+        if rest.rows > 0 {
+            kept.push(rest);
         }
     }
 }

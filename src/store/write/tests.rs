@@ -16,6 +16,7 @@ use super::{TableWriter, WriteMode, WriteOptions, WriteReport, test_storage::Tes
 use crate::error::{ErrorKind, Result};
 use crate::store::environment::testing::journal;
 use crate::store::table::{Table, TableName};
+use crate::store::table_options::TableOptions;
 use crate::store::types::{list_of, timestamptz, uuid_field};
 
 /// A table of `id`, numbering the rows as they are pushed, `label`, and keys `site`, `month`.
@@ -40,11 +41,15 @@ fn batch(ids: std::ops::Range<usize>, key: impl Fn(usize) -> usize) -> RecordBat
     RecordBatch::try_new(table(vec![]).schema().clone(), columns).unwrap()
 }
 
-fn options() -> WriteOptions {
-    WriteOptions { row_group_rows: 1000, ..WriteOptions::new(WriteMode::Append, 3) }
+fn rows_of_group(rows: usize) -> TableOptions {
+    TableOptions { row_group_rows: Some(rows), ..TableOptions::default() }
 }
 
-fn begin(storage: &Shared, table: Arc<Table>, options: WriteOptions) -> Result<TableWriter> {
+pub(super) fn options() -> WriteOptions {
+    WriteOptions { table_options: rows_of_group(1000), ..WriteOptions::new(WriteMode::Append, 3) }
+}
+
+pub(super) fn begin(storage: &Shared, table: Arc<Table>, options: WriteOptions) -> Result<TableWriter> {
     TableWriter::begin(journal(Arc::new(storage.clone()), &table), table, options)
 }
 
@@ -66,7 +71,7 @@ fn write(
     writer.finish()
 }
 
-fn read(storage: &Shared, path: &str) -> (RecordBatch, Arc<ParquetMetaData>) {
+pub(super) fn read(storage: &Shared, path: &str) -> (RecordBatch, Arc<ParquetMetaData>) {
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(storage.0.bytes(path), options).unwrap();
     let (schema, metadata) = (reader.schema().clone(), reader.metadata().clone());
@@ -113,7 +118,7 @@ fn sorted_rows_fill_row_groups_in_order() {
     assert_eq!((report.rows, report.files.len()), (25_000, 3));
     assert_eq!(report.bytes, storage.0.paths().iter().map(|path| storage.0.bytes(path).len() as u64).sum::<u64>());
     let sizes = check(&storage, 25_000, key);
-    assert!(sizes.values().flatten().all(|rows| (500..=1500).contains(rows)), "{sizes:?}");
+    assert!(sizes.values().flatten().all(|rows| (500..=1000).contains(rows)), "{sizes:?}");
 }
 
 #[test]
@@ -125,7 +130,7 @@ fn alternating_rows_come_together() {
         write(&storage, vec![0, 2], rows, key, options()).unwrap();
         let sizes = check(&storage, rows, key);
         assert_eq!(sizes.len(), partitions.min(rows));
-        assert!(sizes.values().flatten().all(|rows| *rows <= 1500), "{sizes:?}");
+        assert!(sizes.values().flatten().all(|rows| *rows <= 1000), "{sizes:?}");
     }
 }
 
@@ -171,7 +176,7 @@ fn little_memory_is_enough_for_many_partitions() {
 fn a_small_budget_flushes_early() {
     let files = |memory_budget_bytes| {
         let storage = Shared::default();
-        let options = WriteOptions { row_group_rows: 1_000_000, memory_budget_bytes, ..options() };
+        let options = WriteOptions { table_options: rows_of_group(1_000_000), memory_budget_bytes, ..options() };
         write(&storage, vec![0, 2], 50_000, |id| id % 3, options).unwrap();
         check(&storage, 50_000, |id| id % 3)
     };
@@ -182,7 +187,7 @@ fn a_small_budget_flushes_early() {
 #[test]
 fn large_files_are_continued_in_the_next() {
     let storage = Shared::default();
-    let options = WriteOptions { target_file_bytes: 5_000, ..options() };
+    let options = WriteOptions { target_file_bytes: 2_000, ..options() };
     let report = write(&storage, vec![0, 2], 50_000, |_| 0, options).unwrap();
     assert!(report.files.len() > 3, "{report:?}");
     assert!(report.files.iter().all(|file| file.size < 15_000), "{report:?}");
@@ -249,7 +254,7 @@ fn no_rows_append_nothing_and_cannot_overwrite() {
 fn whatever_fails_nothing_remains() {
     let key = |id: usize| id / 500 % 4;
     // Sealed several times on the way, files that rest in between, files of several parts.
-    let options = WriteOptions { memory_budget_bytes: 1 << 17, target_file_bytes: 5_000, ..options() };
+    let options = WriteOptions { memory_budget_bytes: 1 << 17, target_file_bytes: 1_000, ..options() };
     let whole = Shared::default();
     let files = write(&whole, vec![0, 2], 20_000, key, options.clone()).unwrap().files.len();
     let steps = whole.0.steps();

@@ -24,11 +24,13 @@ fn options(endpoint: &str) -> OpenOptions {
     OpenOptions { s3, ..OpenOptions::default() }
 }
 
+type Call = dyn Fn(&dyn Storage) -> Result<(), Error> + Sync;
+
 /// Every kind of call, each of which must fail in time with an error that holds these texts. A name for each call.
 fn all_fail(root: &str, options: &OpenOptions, kind: ErrorKind, texts: &[&str]) {
     let storage = storage::open(root, options).unwrap();
     let storage = storage.as_ref();
-    let calls: [(&str, &(dyn Fn(&dyn Storage) -> Result<(), Error> + Sync)); 8] = [
+    let calls: [(&str, &Call); 8] = [
         ("list", &|storage| storage.list_dir("t").map(drop)),
         ("read", &|storage| storage.read("t/x").map(drop)),
         ("ranges", &|storage| storage.read_ranges("t/x", &[0..1]).map(drop)),
@@ -42,7 +44,9 @@ fn all_fail(root: &str, options: &OpenOptions, kind: ErrorKind, texts: &[&str]) 
         for (name, call) in calls {
             scope.spawn(move || {
                 let began = Instant::now();
-                let error = call(storage).expect_err(name);
+                let result = call(storage);
+                assert!(result.is_err(), "{name} went well");
+                let error = result.unwrap_err();
                 let (took, text) = (began.elapsed(), format!("{error} {error:?}"));
                 assert!(took < Duration::from_secs(30), "{name} took {took:?}: {text}");
                 assert_eq!(error.kind(), kind, "{name}: {text}");

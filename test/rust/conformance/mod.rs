@@ -2,11 +2,15 @@
 //! system always, and the S3 stores that `AMPLIFY_TEST_STORES` names, a JSON list of
 //! `{"name", "endpoint", "bucket", "access_key", "secret_key"}`. Each check has a root of its own.
 
+#![allow(clippy::single_range_in_vec_init)] // a list of one range is what is meant
+
 mod conditional;
 mod failures;
+mod faults;
 mod files;
 mod listing;
 mod multipart;
+mod proxy;
 
 use std::io::Write;
 use std::sync::Arc;

@@ -2,6 +2,7 @@ mod create;
 mod evolution;
 mod json_schema;
 mod load;
+mod options;
 mod types;
 
 use arrow::datatypes::{DataType, Field};
