@@ -144,10 +144,15 @@ def test_what_is_passed_over(table, root):
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_commit_record(table, root, damage):
-    """It may say what is visible: no read and no write of this table goes on without it."""
+    """A settled write's is for the history alone. A pending one's may say what is visible: nothing goes on without it."""
     path = commits(root)[0]
     whole = path.read_bytes()
     path.write_bytes(DAMAGES[damage](whole) if damage != "not_utf8" else whole.replace(b"append", b"app\xffnd"))
+    refused(table, root, "FROM amplify_history('t')", path, "is damaged")
+    assert rows(table) == ROWS
+    record = json.loads(whole)
+    marker = root / JOURNAL / "t" / "pending" / f"{0:020}-{record['txid']}.json"
+    marker.write_text(json.dumps({"txid": record["txid"], "at": "2024-01-01T00:00:00Z", "writer": record["writer"]}))
     for statement in [READ, "FROM amplify_count('t')", "FROM amplify_history('t')", WRITE, OVERWRITE,
                       "FROM amplify_vacuum('t', dry_run => false)"]:
         refused(table, root, statement, path, "is damaged")
@@ -155,6 +160,7 @@ def test_a_damaged_commit_record(table, root, damage):
     path.write_bytes(whole)
     assert rows(table) == ROWS
     table.execute(WRITE).fetchall()
+    assert not marker.exists()
     check_clean(table, root)
 
 

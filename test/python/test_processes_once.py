@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import time
 from datetime import datetime, timedelta
@@ -45,6 +46,8 @@ def make_older(root, days: int) -> None:
         record = json.loads(path.read_text())
         record["at"] = (datetime.fromisoformat(record["at"]) - timedelta(days=days)).isoformat()
         path.write_text(json.dumps(record))
+        written = path.stat().st_mtime - timedelta(days=days).total_seconds()
+        os.utime(path, (written, written))
 
 
 @pytest.mark.parametrize("racers", [2, 8])

@@ -185,7 +185,11 @@ impl Transaction {
             // Committed: from here on nothing is undone. What of the rest fails is done by a later writer.
             self.open = false;
             let settled = if settles { Ok(()) } else { journal.settle(seq, &record, self.floor) };
-            let _ = settled.and_then(|()| journal.trim(&self.commits));
+            match settled {
+                // Trimming is tidiness: the next write does it.
+                Ok(()) => drop(journal.trim(&self.commits)),
+                Err(_) => journal.environment.abandon(&self.txid),
+            }
             return Ok(Committed { seq, rows, repeated: false });
         }
         Err(journal.conflict(&format!("other writers were faster {MAX_TRIES} times")))
