@@ -193,7 +193,7 @@ proptest! {
         sorted_input in any::<bool>(),
     ) {
         let spell = |name: &str, descending| format!("{name}{}", if descending { " DESC" } else { "" });
-        let mut sort_by = vec![spell("name", descending.0), spell("area", descending.1)];
+        let mut sort_by = [spell("name", descending.0), spell("area", descending.1)];
         let order = |a: (Option<&str>, Option<f64>), b: (Option<&str>, Option<f64>)| {
             let by_name = compare(a.0, b.0, descending.0);
             let by_area = compare(a.1, b.1, descending.1);
