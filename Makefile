@@ -16,10 +16,10 @@ PROFILE_quick := quick
 PROFILE_release := release
 
 .DEFAULT_GOAL := quick
-.PHONY: help quick debug release probe configure test test_debug test_release model demo lint fences clean clean_all
+.PHONY: help quick debug release probe configure test test_debug test_release model bench bench-quick bench-s3 demo lint fences clean clean_all
 
 help: ## Show the targets
-	@sed -n 's/^\([a-z_ ]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z0-9_ -]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
 	    while IFS="$$(printf '\t')" read -r target text; do printf '  make %-26s %s\n' "$$target" "$$text"; done
 
 # The example comes along because it has cargo choose the features of the crates below as `cargo test` does: without it,
@@ -30,7 +30,7 @@ quick debug release: ## Build build/<mode>/amplify.duckdb_extension (quick is th
 	@$(PYTHON) scripts/append_footer.py $(TARGET_DIR)/$@/$(LIBRARY) \
 	    build/$@/amplify.duckdb_extension build/$@/extension/amplify/amplify.duckdb_extension
 
-configure: ## Make the pinned Python environments of the tests and the demo
+configure: ## Make the pinned environments of the tests, their S3 servers and the demo
 	@$(PYTHON) scripts/environments.py
 
 # A build with functions that panic in every kind of callback; cargo puts it in the place of the other one, so it comes
@@ -56,6 +56,16 @@ demo: quick ## Build and show the main job in the DuckDB shell, on a store below
 model: ## Explore the journal's protocol in the bounds that take minutes
 	$(CARGO) test $(CARGO_FLAGS) --profile quick --test store -- model --ignored --nocapture --test-threads 1
 
+# BENCH takes options of `python3 -m bench`: make bench-quick BENCH="--group lookups --duckdb 2.0.0"
+bench: release ## Measure against the peers, on 20 M rows: results in bench/results; takes hours
+	@$(PYTHON) -m bench $(BENCH)
+
+bench-quick: release ## The same on small data: results in build/bench/results-quick; takes half an hour
+	@$(PYTHON) -m bench --quick $(BENCH)
+
+bench-s3: release ## Measure on an S3 server of its own with 30 ms added to each request
+	@$(PYTHON) -m bench --s3 $(BENCH)
+
 lint: fences ## Check the format, clippy without warnings, and the fences of the source tree
 	@echo "== Checking the format"
 	$(CARGO) fmt --check
@@ -67,7 +77,7 @@ fences:
 	@$(PYTHON) scripts/fences.py
 
 clean: ## Delete what was built, but not cargo's dependencies nor the environments
-	rm -rf build/debug build/quick build/probe build/release build/demo build/sqllogictest build/test
+	rm -rf build/debug build/quick build/probe build/release build/demo build/sqllogictest build/servers build/test
 	$(CARGO) clean --package amplify
 
 clean_all: ## Delete everything that is not in the repository

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use amplify::error::{Error, Result};
-use amplify::storage;
+use amplify::storage::{self, OpenOptions};
 use amplify::store::filter::Filters;
 use amplify::store::journal::Journal;
 use amplify::store::registry::Registry;
@@ -16,7 +16,7 @@ use amplify::system::System;
 
 fn main() -> Result<()> {
     let root = std::env::args().nth(1).ok_or_else(|| Error::invalid("Say which store: count_rows ROOT"))?;
-    let storage = storage::open(&root, false)?;
+    let storage = storage::open(&root, &OpenOptions::default())?;
     for (name, table) in Registry::load(storage.as_ref())?.tables() {
         let table = Arc::new(table?);
         let journal = Journal::new(storage.clone(), name.clone(), Arc::new(System::new("count_rows")));

@@ -1,7 +1,8 @@
 """Runs every test there is against what was built: `python3 scripts/run_tests.py [--mode quick] [--jobs 2]`.
 
-Parts: cargo test; the sqllogictest files on every DuckDB; the Python tests on every DuckDB. All parts run even where one
-fails. Each prints its own closing line; then come the sums of all parts, a line each, and one of everything. A part
+Parts: cargo test; the sqllogictest files on every DuckDB, on the local disk and on SeaweedFS; on moto, which is slow, with
+the newest DuckDB alone; the Python tests on every DuckDB. The S3 servers run for all of it, and AMPLIFY_TEST_STORES names
+them. All parts run even where one fails. Each prints its own closing line; then come the sums of all parts, a line each, and one of everything. A part
 that fails, or that ran no test, fails the whole.
 """
 
@@ -17,8 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import environments
-from sqllogictest import DUCKDB_VERSIONS, REPOSITORY
+import servers
+from sqllogictest import DUCKDB_VERSIONS, LOCAL, REPOSITORY
 
+SQL_MATRIX = ((LOCAL, DUCKDB_VERSIONS), ("seaweedfs", DUCKDB_VERSIONS), ("moto", DUCKDB_VERSIONS[-1:]))
+"""Store -> on which DuckDB the sqllogictest files run there."""
 CARGO_PROFILES = {"debug": "dev", "quick": "quick", "release": "release"}
 
 
@@ -79,11 +83,12 @@ def cargo(mode: str) -> Part:
     )
 
 
-def sqllogictest(extension: Path, jobs: int) -> Part:
-    """The files below test/sql, on every DuckDB."""
+def sqllogictest(extension: Path, store: str, versions: tuple[str, ...], jobs: int) -> Part:
+    """The files below test/sql, on one store."""
     return run(
-        "sqllogictest",
-        [sys.executable, REPOSITORY / "scripts" / "sqllogictest.py", "--extension", extension, "--jobs", str(jobs)],
+        f"sqllogictest-{store}",
+        [sys.executable, REPOSITORY / "scripts" / "sqllogictest.py", "--extension", extension, "--jobs", str(jobs),
+         "--store", store, *(f"--duckdb={version}" for version in versions)],
         {"lines": r"^\d+ passed, \d+ failed$", "passed": r"^(\d+)", "failed": r"(\d+) failed", "skipped": r"(\d+) skip"},
     )
 
@@ -109,8 +114,12 @@ def main() -> None:
     if not extension.is_file():
         raise SystemExit(f"There is no {extension}: build it first, with make {arguments.mode}.")
 
-    parts = [cargo(arguments.mode), sqllogictest(extension, arguments.jobs)]
-    parts += [pytest(extension, version) for version in DUCKDB_VERSIONS]
+    print(f"== Starting {' and '.join(servers.USUAL)}", flush=True)
+    with servers.running(*servers.USUAL) as stores:
+        os.environ[servers.VARIABLE] = servers.as_variable(stores)
+        parts = [cargo(arguments.mode)]
+        parts += [sqllogictest(extension, store, versions, arguments.jobs) for store, versions in SQL_MATRIX]
+        parts += [pytest(extension, version) for version in DUCKDB_VERSIONS]
     print("\n== All parts")
     for part in parts:
         print(part.line())

@@ -2,14 +2,19 @@
 
     python3 scripts/sqllogictest.py --extension build/quick/amplify.duckdb_extension [--duckdb 1.5.6] [FILE|DIRECTORY…]
 
+With --store seaweedfs, or moto, they run on that S3 server (scripts/servers.py), but for files and records that say
+`# local: why`. A file keeps its stores below ${TEST_ROOT}, which is __TEST_DIR__, or a prefix of a bucket.
+
 Each file runs in a process and a scratch directory of its own, with a time limit. The scratch directory of a file that
 failed is kept, below build/sqllogictest. Makes the environments of scripts/environments.py where they are missing. The
-last line is `N passed, N failed`, one test being one file on one DuckDB.
+last line is `N passed, N failed`, one test being one file on one DuckDB and one store.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -17,30 +22,50 @@ import shutil
 import signal
 import subprocess
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import environments
+import servers
+from s3_request import Store, request
+from sqllogic.parse import why_local
 
 REPOSITORY = environments.REPOSITORY
 DUCKDB_VERSIONS = ("1.5.6", "2.0.0")
+LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A DuckDB and a store that files run on."""
+
+    version: str
+    store: Store | None
+    """`None`: the local disk."""
+
+    @property
+    def name(self) -> str:
+        return f"duckdb-{self.version}" + (f" on {self.store.name}" if self.store else "")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one file fared on one DuckDB."""
+    """How one file fared in one place."""
 
-    version: str
+    place: Place
     file: Path
     records: int
     seconds: float
     failure: str | None
-    """What went wrong, starting with the place."""
+    """What went wrong, starting with file and line."""
+    passed_over: int = 0
+    """Records that are for local stores."""
 
     def line(self) -> str:
         head = "ok    " if self.failure is None else "FAILED"
-        return f"duckdb {self.version}  {head}  {self.seconds:6.2f} s  {self.records:4} records  {relative(self.file)}"
+        return f"{self.place.name}  {head}  {self.seconds:6.2f} s  {self.records:4} records  {relative(self.file)}"
 
 
 def relative(path: Path) -> str:
@@ -61,20 +86,37 @@ def test_files(paths: list[Path]) -> list[Path]:
     return [path.resolve() for path in dict.fromkeys(found)]
 
 
-def run(file: Path, version: str, extension: Path | None, limit_seconds: float) -> Outcome:
-    """Runs one file on one DuckDB in a process of its own."""
+def variables(place: Place, name: str) -> dict[str, str]:
+    """The environment of a file that runs on a store."""
+    clean = {key: value for key, value in os.environ.items() if key not in ("TEST_ROOT", "SQLLOGIC_SETTINGS")}
+    store = place.store
+    if store is None:
+        return clean
+    fresh = uuid.uuid4().hex[:8]
+    if store.name == "moto":
+        # It goes over all keys of a bucket for every listing.
+        store = dataclasses.replace(store, bucket=f"{store.bucket}-{fresh}")
+        request(store, "PUT")
+    return {**clean, "TEST_ROOT": f"s3://{store.bucket}/{place.version}_{name}_{fresh}",
+            "SQLLOGIC_SETTINGS": json.dumps({
+                "amplify_s3_endpoint": store.endpoint, "amplify_s3_access_key": store.access_key,
+                "amplify_s3_secret_key": store.secret_key, "amplify_s3_use_ssl": "false", "amplify_s3_url_style": "path"})}
+
+
+def run(file: Path, place: Place, extension: Path | None, limit_seconds: float) -> Outcome:
+    """Runs one file in one place, in a process of its own."""
     name = re.sub(r"\W+", "_", relative(file.with_suffix(""))).strip("_")
-    scratch = REPOSITORY / "build" / "sqllogictest" / version / name
+    scratch = REPOSITORY / "build" / "sqllogictest" / place.name.replace(" ", "-") / name
     shutil.rmtree(scratch, ignore_errors=True)
     work = scratch / "scratch"
     work.mkdir(parents=True)
     report, log = scratch / "report.json", scratch / "output.txt"
-    command = [environments.python(f"duckdb-{version}"), "-m", "sqllogic.worker", file, work, report]
+    command = [environments.python(f"duckdb-{place.version}"), "-m", "sqllogic.worker", file, work, report]
     started = time.monotonic()
     with open(log, "wb") as output:
         process = subprocess.Popen(
             [*command, *([extension] if extension else [])],
-            cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")},
+            cwd=REPOSITORY, env={**variables(place, name), "PYTHONPATH": str(REPOSITORY / "scripts")},
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )
         try:
@@ -89,15 +131,15 @@ def run(file: Path, version: str, extension: Path | None, limit_seconds: float) 
     seconds = time.monotonic() - started
     if not report.exists():
         tail = log.read_text(encoding="utf-8", errors="replace")[-4000:]
-        return Outcome(version, file, 0, seconds, f"{relative(file)}: {ended}\n{tail}")
+        return Outcome(place, file, 0, seconds, f"{relative(file)}: {ended}\n{tail}")
     told = json.loads(report.read_text(encoding="utf-8"))
     if "message" in told:
-        return Outcome(version, file, 0, seconds, f"{relative(file)}:{told['line']}: {told['message']}")
+        return Outcome(place, file, 0, seconds, f"{relative(file)}:{told['line']}: {told['message']}")
     if process.returncode != 0:
         tail = log.read_text(encoding="utf-8", errors="replace")[-4000:]
-        return Outcome(version, file, 0, seconds, f"{relative(file)}: All records passed, but: {ended}\n{tail}")
+        return Outcome(place, file, 0, seconds, f"{relative(file)}: All records passed, but: {ended}\n{tail}")
     shutil.rmtree(scratch)
-    return Outcome(version, file, told["records"], seconds, None)
+    return Outcome(place, file, told["records"], seconds, None, told.get("passed_over", 0))
 
 
 def main() -> None:
@@ -107,6 +149,7 @@ def main() -> None:
     group.add_argument("--extension", type=Path, help='what "require amplify" loads')
     group.add_argument("--no-extension", action="store_true", help="plain DuckDB: to test the runner itself")
     parser.add_argument("--duckdb", action="append", choices=DUCKDB_VERSIONS, help="default: all of them")
+    parser.add_argument("--store", action="append", choices=[LOCAL, *servers.USUAL], help="default: local")
     parser.add_argument("--jobs", type=int, default=2, help="files run at once (default: 2)")
     parser.add_argument("--limit-seconds", type=float, default=180, help="for one file (default: 180)")
     arguments = parser.parse_args()
@@ -119,28 +162,42 @@ def main() -> None:
     for version in versions:
         environments.ensure(f"duckdb-{version}")
 
+    with contextlib.ExitStack() as stack:
+        stores = [None if name == LOCAL else stack.enter_context(servers.given_or_started(name))
+                  for name in arguments.store or [LOCAL]]
+        outcomes = run_all(files, [Place(version, store) for store in stores for version in versions], extension,
+                           arguments.jobs, arguments.limit_seconds)
+    failed = [outcome for outcome in outcomes if outcome.failure]
+    if failed:
+        print("\nFailed:")
+        for outcome in failed:
+            print(f"  {outcome.place.name}  {outcome.failure.splitlines()[0]}")
+    for place in dict.fromkeys(outcome.place for outcome in outcomes):
+        here = [outcome for outcome in outcomes if outcome.place == place]
+        bad = sum(outcome.failure is not None for outcome in here)
+        passed_over = sum(outcome.passed_over for outcome in here)
+        print(f"{place.name}: {len(here) - bad} passed, {bad} failed" + (
+            f"; not for this store: {len(files) - len(here)} files, {passed_over} records" if place.store else ""))
+    print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
+    if not outcomes:
+        raise SystemExit("There was no test file, which is a failure too.")
+    raise SystemExit(1 if failed else 0)
+
+
+def run_all(files: list[Path], places: list[Place], extension: Path | None, jobs: int, limit_seconds: float) -> list[Outcome]:
+    """Runs every file in every place that it is for; tells how each fared."""
+    local = {file for file in files if why_local(file.read_text(encoding="utf-8")) is not None}
     outcomes = []
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        jobs = [pool.submit(run, file, version, extension, arguments.limit_seconds)
-                for version in versions for file in files]
-        for job in jobs:
+    with ThreadPoolExecutor(jobs) as pool:
+        running = [pool.submit(run, file, place, extension, limit_seconds)
+                   for place in places for file in files if place.store is None or file not in local]
+        for job in running:
             outcome = job.result()
             outcomes.append(outcome)
             print(outcome.line(), flush=True)
             if outcome.failure:
                 print("  " + outcome.failure.replace("\n", "\n  "), flush=True)
-    failed = [outcome for outcome in outcomes if outcome.failure]
-    if failed:
-        print("\nFailed:")
-        for outcome in failed:
-            print(f"  duckdb {outcome.version}  {outcome.failure.splitlines()[0]}")
-    for version in versions:
-        bad = sum(outcome.version == version for outcome in failed)
-        print(f"duckdb-{version}: {len(files) - bad} passed, {bad} failed")
-    print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
-    if not outcomes:
-        raise SystemExit("There was no test file, which is a failure too.")
-    raise SystemExit(1 if failed else 0)
+    return outcomes
 
 
 if __name__ == "__main__":

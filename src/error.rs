@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Io,
     /// Another writer was faster, and trying again did not help.
     Conflict,
+    /// Given up, because nobody waits for the answer any more.
+    Interrupted,
     /// Something amplify does not do.
     Unsupported,
     /// A bug in amplify.

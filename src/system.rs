@@ -1,6 +1,8 @@
 //! The real world for the store: this machine's clock, this process, random identifiers.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -17,12 +19,22 @@ pub struct System {
     writer: Writer,
 }
 
+/// What is asked of the system once a process: its number (a fork has another), its host and its identity.
+static PROCESS: Mutex<Option<(u32, String, String)>> = Mutex::new(None);
+
+/// Writes of this process that it could not clear away.
+static ABANDONED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
 impl System {
     /// `engine` is what runs us: `DuckDB v1.5.6`.
     pub fn new(engine: impl Into<String>) -> Self {
         let pid = std::process::id();
-        let process = process_identity(pid).unwrap_or_default();
-        Self { writer: Writer { host: host(), pid, engine: engine.into(), process } }
+        let mut known = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, host, process) = match known.take().filter(|(known, ..)| *known == pid) {
+            Some(process) => known.insert(process),
+            None => known.insert((pid, host(), process_identity(pid).unwrap_or_default())),
+        };
+        Self { writer: Writer { host: host.clone(), pid, engine: engine.into(), process: process.clone() } }
     }
 }
 
@@ -53,6 +65,14 @@ impl Environment for System {
         }
         // Process numbers mean something within one namespace only: another container's cannot be looked up.
         there.namespace == here.namespace && process_identity(writer.pid).as_deref() != Some(&writer.process)
+    }
+
+    fn abandon(&self, txid: &str) {
+        ABANDONED.lock().unwrap_or_else(PoisonError::into_inner).insert(txid.to_owned());
+    }
+
+    fn is_abandoned(&self, txid: &str) -> bool {
+        ABANDONED.lock().unwrap_or_else(PoisonError::into_inner).contains(txid)
     }
 
     fn back_off(&self, attempt: u32) {

@@ -46,17 +46,20 @@ class Run:
         self.labels: dict[str, str] = {}
         self.lock = threading.Lock()
 
-    def file(self, records: list[Record]) -> int:
-        """Runs all records; returns how many there are. Raises the first `Failure`."""
+    def file(self, records: list[Record]) -> tuple[int, int]:
+        """Runs all records; returns how many there are, and how many were passed over because they are local and the
+        store is not. Raises the first `Failure`."""
         self.records(records, {}, None)
-        lines = list(testing_lines(records))
+        lines, passed_over = testing_lines(records, self.session.is_local)
         for line in lines:
             if line not in self.ran:
                 raise Failure(line, "This record never ran: its condition held in no round of its loop.")
-        return len(lines)
+        return len(lines), passed_over
 
     def records(self, records, variables: dict[str, str], connection) -> None:
         for record in records:
+            if record.local and not self.session.is_local:
+                continue
             if all(holds(condition, variables) for condition in record.conditions):
                 self.record(record, variables, connection)
 
@@ -179,12 +182,16 @@ def holds(condition: Condition, variables: dict[str, str]) -> bool:
     return true == condition.only
 
 
-def testing_lines(records) -> list[int]:
-    """The lines of all statements and queries, those in loops too."""
-    lines = []
+def testing_lines(records, with_local: bool) -> tuple[list[int], int]:
+    """The lines of all statements and queries, those in loops too, and how many were left out as local."""
+    lines, left_out = [], 0
     for record in records:
         if isinstance(record, Loop):
-            lines += testing_lines(record.body)
+            inner, left_out_inner = testing_lines(record.body, with_local)
+            lines += inner
+            left_out += left_out_inner
+        elif record.local and not with_local:
+            left_out += 1
         elif not isinstance(record, Command):
             lines.append(record.line)
-    return lines
+    return lines, left_out

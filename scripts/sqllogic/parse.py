@@ -2,12 +2,15 @@
 
 A record is a block of lines that ends at an empty line. A line that starts with `#` is a comment where a record could
 start and an error inside one, where the official runner would silently cut the record short.
+
+One comment means something to this runner: `# local: why`. In the header it says that the file works on local paths, so
+that it is not for other stores; right above a statement or a query, that this record does.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 SORT_STYLES = {"nosort", "rowsort", "valuesort"}
@@ -24,6 +27,7 @@ REFUSED = {
     "include": "every file stands for itself",
 }
 """Directives the official runner knows and this one does not want."""
+LOCAL = re.compile(r"# local:[ \t]*(.*?)[ \t]*")
 
 
 class ParseError(Exception):
@@ -49,6 +53,8 @@ class Record:
 
     line: int
     conditions: tuple[Condition, ...] = field(default=(), kw_only=True)
+    local: bool = field(default=False, kw_only=True)
+    """It works on local paths."""
 
 
 @dataclass(frozen=True)
@@ -99,26 +105,36 @@ def parse(text: str, path: PurePath) -> list[Record]:
     if "\r" in text:
         raise ParseError(1, "The file has carriage returns: end lines with a line feed only.")
     check_header(lines, path)
-    parser = Parser(lines)
+    parser = Parser(lines, header_end(lines))
     records = parser.records(inside_loop=False)
     if not any(isinstance(record, (Statement, Query, Loop)) for record in records):
         raise ParseError(len(lines), "The file tests nothing: it has neither a statement nor a query.")
     return records
 
 
+def why_local(text: str) -> str | None:
+    """Why the whole file is for local stores alone; `None` where it is for all."""
+    lines = text.split("\n")
+    marks = [mark for mark in map(LOCAL.fullmatch, lines[: header_end(lines)]) if mark]
+    return marks[0].group(1) if marks else None
+
+
+def header_end(lines: list[str]) -> int:
+    """How many lines stand above the first record."""
+    return next((at for at, line in enumerate(lines) if line and not line.startswith("#")), len(lines))
+
+
 def check_header(lines: list[str], path: PurePath) -> None:
     """`# name:`, `# description:`, `# group: [..]` at the top, and the name must be the file's own."""
     found = {}
-    for number, line in enumerate(lines, 1):
-        if line and not line.startswith("#"):
-            break
-        header = re.fullmatch(r"# (name|description|group):[ \t]*(.*?)[ \t]*", line)
+    for number, line in enumerate(lines[: header_end(lines)], 1):
+        header = re.fullmatch(r"# (name|description|group|local):[ \t]*(.*?)[ \t]*", line)
         if header:
             key, value = header.groups()
             if key in found:
                 raise ParseError(number, f'The header "# {key}:" stands here twice.')
             found[key] = value
-    for key in ("name", "description", "group"):
+    for key in ("name", "description", "group", *(["local"] if "local" in found else [])):
         if not found.get(key):
             raise ParseError(1, f'The header "# {key}:" is missing or empty.')
     if not ("/" + path.as_posix()).endswith("/" + found["name"]):
@@ -130,8 +146,9 @@ def check_header(lines: list[str], path: PurePath) -> None:
 class Parser:
     """Walks over the lines of a file."""
 
-    def __init__(self, lines: list[str]):
+    def __init__(self, lines: list[str], header_end: int):
         self.lines = lines
+        self.header_end = header_end
         self.at = 0
         self.loop_variables: list[str] = []
         for number, line in enumerate(lines, 1):
@@ -143,8 +160,7 @@ class Parser:
         found: list[Record] = []
         opened_at = self.at
         while True:
-            while self.at < len(self.lines) and (not self.lines[self.at] or self.lines[self.at].startswith("#")):
-                self.at += 1
+            local = self.pass_over_comments()
             if self.at == len(self.lines):
                 if inside_loop:
                     raise ParseError(opened_at, "This loop has no endloop.")
@@ -156,7 +172,24 @@ class Parser:
                 if not found:
                     raise ParseError(opened_at, "This loop is empty.")
                 return found
-            found.append(self.record())
+            found.append(record := self.record())
+            if local:
+                if not isinstance(record, (Statement, Query)):
+                    raise ParseError(record.line, '"# local:" goes with statement and query, or into the header.')
+                found[-1] = replace(record, local=True)
+
+    def pass_over_comments(self) -> bool:
+        """Goes to the next record. Whether the line above it says that it is local."""
+        local = False
+        while self.at < len(self.lines) and (not self.lines[self.at] or self.lines[self.at].startswith("#")):
+            if local:
+                raise ParseError(self.at, '"# local:" stands right above a record.')
+            mark = LOCAL.fullmatch(self.lines[self.at]) if self.at >= self.header_end else None
+            if mark and not mark.group(1):
+                raise ParseError(self.at + 1, '"# local:" must say why.')
+            local = mark is not None
+            self.at += 1
+        return local
 
     def record(self) -> Record:
         """The record that starts at the current line."""

@@ -40,9 +40,12 @@ class Answer:
 class Session:
     """One database at a time, its main connection, and connections by name."""
 
-    def __init__(self, extension: Path | None, scratch: Path):
+    def __init__(self, extension: Path | None, scratch: Path, settings: dict[str, str] | None = None):
         self.extension = extension
         self.scratch = scratch
+        self.is_local = settings is None
+        self.settings = settings or {}
+        """Of the extension: what it needs for a store that is not local."""
         self.path = ":memory:"
         self.read_only = False
         self.loaded: list[Path] = []
@@ -105,6 +108,8 @@ class Session:
     def load_extension(self, path: Path) -> None:
         quoted = str(path).replace("'", "''")
         self.main.execute(f"LOAD '{quoted}'")
+        for name, value in self.settings.items():
+            self.main.execute(f"SET GLOBAL {name} = '{value}'")
 
     def connection(self, name: str) -> duckdb.DuckDBPyConnection:
         """The connection of that name, made when first asked for; the main one where the name is empty."""

@@ -12,8 +12,12 @@ use crate::error::{Error, Result};
 pub enum OptionType {
     /// VARCHAR, `''` until it is set: DuckDB does not know a setting whose default is NULL before it is set.
     Varchar,
+    /// VARCHAR with its default.
+    Text(&'static str),
     /// BOOLEAN with its default.
     Boolean(bool),
+    /// BIGINT with its default.
+    BigInt(i64),
 }
 
 /// A setting to be registered.
@@ -33,7 +37,9 @@ impl ConfigOption {
     pub(super) unsafe fn register(&self, connection: sys::duckdb_connection) -> Result<()> {
         let (kind, default) = match self.kind {
             OptionType::Varchar => (LogicalType::new(TypeId::Varchar), Value::varchar("")),
+            OptionType::Text(default) => (LogicalType::new(TypeId::Varchar), Value::varchar(default)),
             OptionType::Boolean(default) => (LogicalType::new(TypeId::Boolean), Value::boolean(default)),
+            OptionType::BigInt(default) => (LogicalType::new(TypeId::BigInt), Value::bigint(default)),
         };
         let (name, description) = (text::c_string(self.name), text::c_string(self.description));
         // SAFETY: every handle and text lives through the calls, DuckDB copies them; the option is destroyed last.

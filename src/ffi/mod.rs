@@ -18,6 +18,7 @@ mod copy_function;
 mod entry;
 mod flat_vector;
 mod guard;
+mod handover;
 mod logical_type;
 mod private_database;
 mod replacement_scan;

@@ -1,13 +1,13 @@
 //! Table functions: bound by arguments, opened for a projection, read batch by batch.
 
 use std::ffi::c_void;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use libduckdb_sys as sys;
 
-use super::arrow_bridge::BatchFormat;
 use super::context::ClientContext;
+use super::handover::{Formats, Handover};
 use super::logical_type::{LogicalType, TypeId};
 use super::private_database::DataChunk;
 use super::value::Value;
@@ -109,7 +109,8 @@ pub trait BatchReader: Send {
 
 /// Rows for DuckDB.
 pub enum OutputBatch {
-    /// Arrow columns, any number of rows, all batches of a run with one schema.
+    /// Arrow columns, any number of rows. A VARCHAR may be a dictionary with 32-bit unsigned keys in some batches of a
+    /// run; else they have one schema.
     Arrow {
         /// The rows.
         batch: RecordBatch,
@@ -128,9 +129,6 @@ pub enum OutputColumn {
     /// The same value in every row.
     Constant(Value),
 }
-
-/// The most rows a DuckDB vector holds.
-const VECTOR_ROWS: usize = 2048;
 
 /// # Safety
 /// `connection` is live.
@@ -174,15 +172,13 @@ unsafe extern "C" fn drop_function(data: *mut c_void) {
 /// What all threads of a run share.
 struct Global {
     scan: Box<dyn TableScan>,
-    /// Made from the first batch: all have one schema.
-    format: OnceLock<BatchFormat>,
+    formats: Formats,
 }
 
 /// What one thread has.
 struct Local {
     reader: Box<dyn BatchReader>,
-    /// The batch being handed out, its columns, and the row to go on with.
-    current: Option<(RecordBatch, Arc<[OutputColumn]>, usize)>,
+    handover: Handover,
 }
 
 unsafe extern "C" fn drop_bound(data: *mut c_void) {
@@ -236,7 +232,7 @@ unsafe extern "C" fn init(info: sys::duckdb_init_info) {
         };
         let scan = bound.open(&projection)?;
         let threads = scan.max_threads().max(1) as u64;
-        let data = Box::into_raw(Box::new(Global { scan, format: OnceLock::new() })).cast::<c_void>();
+        let data = Box::into_raw(Box::new(Global { scan, formats: Formats::default() })).cast::<c_void>();
         // SAFETY: a live handle; the data is given to `drop_global` once.
         unsafe {
             sys::duckdb_init_set_max_threads(info, threads);
@@ -281,7 +277,7 @@ unsafe extern "C" fn next(info: sys::duckdb_function_info, output: sys::duckdb_d
             )
         };
         if slot.is_none() {
-            *slot = Some(Local { reader: global.scan.reader()?, current: None });
+            *slot = Some(Local { reader: global.scan.reader()?, handover: Handover::default() });
         }
         let local = slot.as_mut().ok_or_else(|| Error::internal("A reader is missing"))?;
         // SAFETY: `output` is the chunk to be filled.
@@ -300,17 +296,12 @@ unsafe extern "C" fn next(info: sys::duckdb_function_info, output: sys::duckdb_d
 /// `output` is live and has the projected columns.
 unsafe fn fill(global: &Global, local: &mut Local, output: sys::duckdb_data_chunk) -> Result<()> {
     loop {
-        if let Some((batch, columns, start)) = &mut local.current {
-            let rows = (batch.num_rows() - *start).min(VECTOR_ROWS);
-            if rows > 0 {
-                let slice = batch.slice(*start, rows);
-                *start += rows;
-                // SAFETY: handed on.
-                return unsafe { emit(global, &slice, columns, output) };
-            }
+        // SAFETY: handed on.
+        if unsafe { local.handover.emit(output) }? {
+            return Ok(());
         }
         match local.reader.next()? {
-            Some(OutputBatch::Arrow { batch, columns }) => local.current = Some((batch, columns, 0)),
+            Some(OutputBatch::Arrow { batch, columns }) => local.handover.begin(&batch, columns, &global.formats)?,
             Some(OutputBatch::Chunk(chunk)) => {
                 // SAFETY: both chunks are live, with the same columns; the vectors share the memory from here on.
                 unsafe {
@@ -330,42 +321,4 @@ unsafe fn fill(global: &Global, local: &mut Local, output: sys::duckdb_data_chun
             }
         }
     }
-}
-
-/// # Safety
-/// `output` is live and has one column for each of `columns`, of the types that were bound.
-unsafe fn emit(
-    global: &Global,
-    rows: &RecordBatch,
-    columns: &[OutputColumn],
-    output: sys::duckdb_data_chunk,
-) -> Result<()> {
-    let chunk = if rows.num_columns() == 0 {
-        None
-    } else {
-        if global.format.get().is_none() {
-            // Another thread may be faster; its format is as good as ours.
-            let _ = global.format.set(BatchFormat::new(&rows.schema())?);
-        }
-        let format = global.format.get().ok_or_else(|| Error::internal("A batch format is missing"))?;
-        Some(format.chunk(rows)?)
-    };
-    for (position, column) in columns.iter().enumerate() {
-        // SAFETY: the position is one of the output's columns; source and value have its type; the vectors share the
-        // chunk's memory, which outlives the chunk.
-        unsafe {
-            let target = sys::duckdb_data_chunk_get_vector(output, position as u64);
-            match (column, &chunk) {
-                (OutputColumn::Array(source), Some(chunk)) => {
-                    let source = sys::duckdb_data_chunk_get_vector(chunk.raw(), *source as u64);
-                    sys::duckdb_vector_reference_vector(target, source);
-                }
-                (OutputColumn::Constant(value), _) => sys::duckdb_vector_reference_value(target, value.raw()),
-                (OutputColumn::Array(_), None) => return Err(Error::internal("A column is missing in a batch")),
-            }
-        }
-    }
-    // SAFETY: a live chunk; at most 2,048 rows.
-    unsafe { sys::duckdb_data_chunk_set_size(output, rows.num_rows() as u64) };
-    Ok(())
 }

@@ -19,11 +19,13 @@ pub fn text(input: &BindInput, position: usize, what: &str) -> Result<String> {
         .ok_or_else(|| Error::invalid(format!("The {what} must not be NULL!")))
 }
 
-/// The session, and the store that `root =>` or the session's setting names.
+/// The session, and the store that `root =>` or the session's setting names; for one writer alone where a function
+/// takes `single_writer =>` and it is true.
 pub fn store(input: &BindInput) -> Result<(Session, Store)> {
     let session = Session::read(&input.context);
     let root = input.named("root").and_then(|value| value.text());
-    let store = session.store(root.as_deref())?;
+    let flag = input.named("single_writer").and_then(|value| value.text());
+    let store = session.store(root.as_deref(), flag.is_some_and(|flag| flag == "true"))?;
     Ok((session, store))
 }
 

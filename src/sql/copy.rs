@@ -13,7 +13,7 @@ use crate::store::journal::BatchName;
 use crate::store::records::{RecordMapping, UnknownColumns};
 use crate::store::write::{TableWriter, WriteMode};
 
-const OPTIONS: [&str; 5] = ["mode", "columns", "unknown_columns", "batch", "root"];
+const OPTIONS: [&str; 6] = ["mode", "columns", "unknown_columns", "batch", "root", "single_writer"];
 
 /// The COPY format.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ impl CopyFunction for Copy {
             unknown: options.unknown_columns()?,
             batch: options.text("batch")?.map(BatchName::parse).transpose()?,
             root: options.text("root")?.map(str::to_owned),
+            single_writer: options.flag("single_writer")?,
         }))
     }
 }
@@ -67,12 +68,13 @@ struct CopyRequest {
     unknown: UnknownColumns,
     batch: Option<BatchName>,
     root: Option<String>,
+    single_writer: bool,
 }
 
 impl CopyTarget for CopyRequest {
     fn open(&self, path: &str, context: &ClientContext) -> Result<Box<dyn CopySink>> {
         let session = Session::read(context);
-        let store = session.store(self.root.as_deref())?;
+        let store = session.store(self.root.as_deref(), self.single_writer)?;
         let name = table_name(path, &store)?;
         let (table, table_options) = store.table_to_write(&name)?;
         let (mapping, shape) = match (&self.columns, self.source.as_slice()) {

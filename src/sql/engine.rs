@@ -4,7 +4,7 @@
 //! in-memory database instead, with the session's memory limit and threads, where each read is a table function
 //! without arguments. Its chunks are handed over as they come.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
 use crate::ffi::{
@@ -12,6 +12,7 @@ use crate::ffi::{
     TableScan,
 };
 use crate::sql::functions::read::ReadPlan;
+use crate::sql::membership::{self, PlannedRead};
 use crate::sql::rows;
 use crate::sql::session::Session;
 
@@ -20,6 +21,9 @@ use crate::sql::session::Session;
 pub struct EngineQuery {
     /// The reads and what they are called.
     pub reads: Vec<(&'static str, ReadPlan)>,
+    /// Where there are two reads, columns (positions in each table) in which a row of the one must equal its partner in
+    /// the other to matter at all.
+    pub keys: Vec<(usize, usize)>,
     /// One SELECT.
     pub sql: String,
     /// Whose limits hold.
@@ -36,22 +40,30 @@ impl EngineQuery {
         let threads = self.session.threads.to_string();
         let mut settings = vec![("threads", threads.as_str())];
         settings.extend(self.session.engine_settings.iter().map(|(name, value)| (*name, value.as_str())));
+        let mut reads = Vec::with_capacity(self.reads.len());
+        for (_, read) in &self.reads {
+            reads.push(PlannedRead::new(read.clone())?);
+        }
+        if let [left, right] = reads.as_mut_slice() {
+            membership::push_keys(left, right, &self.keys)?;
+        }
         let mut database = PrivateDatabase::open(&settings)?;
         let loader = database.loader()?;
-        for (name, read) in &self.reads {
-            loader.table_function(Side { name, read: read.clone() })?;
+        for ((name, _), read) in self.reads.iter().zip(reads) {
+            loader.table_function(Side { name, read })?;
         }
         drop(loader);
         let positions: Vec<String> = projection.iter().map(|column| format!("#{}", column + 1)).collect();
         let sql = format!("SELECT {} FROM ({})", positions.join(", "), self.sql);
         let result = database.query(&sql)?;
-        Ok(Running { result, _database: database })
+        Ok(Running { result, _database: database, finished: false })
     }
 }
 
 impl BoundFunction for EngineQuery {
     fn open(&self, projection: &[usize]) -> Result<Box<dyn TableScan>> {
-        Ok(Box::new(EngineScan { running: Mutex::new(Some(self.start(projection)?)) }))
+        let running = Arc::new(Mutex::new(self.start(projection)?));
+        Ok(Box::new(EngineScan { running, threads: self.session.threads }))
     }
 }
 
@@ -59,34 +71,47 @@ impl BoundFunction for EngineQuery {
 struct Running {
     result: QueryResult,
     _database: PrivateDatabase,
+    /// The end, or an error, has come.
+    finished: bool,
 }
 
 struct EngineScan {
-    running: Mutex<Option<Running>>,
+    running: Arc<Mutex<Running>>,
+    threads: usize,
 }
 
 impl TableScan for EngineScan {
+    /// The threads take turns. With a single reader, a client's own thread would spin while DuckDB has another one read,
+    /// and take the core that the private database needs.
+    fn max_threads(&self) -> usize {
+        self.threads
+    }
+
     fn reader(&self) -> Result<Box<dyn BatchReader>> {
-        let mut running = self.running.lock().map_err(|_| Error::internal("An earlier reader failed"))?;
-        Ok(Box::new(EngineReader { running: running.take() }))
+        Ok(Box::new(EngineReader { running: self.running.clone() }))
     }
 }
 
 struct EngineReader {
-    running: Option<Running>,
+    running: Arc<Mutex<Running>>,
 }
 
 impl BatchReader for EngineReader {
     fn next(&mut self) -> Result<Option<OutputBatch>> {
-        let Some(running) = &mut self.running else { return Ok(None) };
-        Ok(running.result.next_chunk()?.map(OutputBatch::Chunk))
+        let mut running = self.running.lock().map_err(|_| Error::internal("An earlier reader failed"))?;
+        if running.finished {
+            return Ok(None);
+        }
+        let next = running.result.next_chunk();
+        running.finished = !matches!(next, Ok(Some(_)));
+        Ok(next?.map(OutputBatch::Chunk))
     }
 }
 
 /// One read, as a table function of the private database.
 struct Side {
     name: &'static str,
-    read: ReadPlan,
+    read: PlannedRead,
 }
 
 impl TableFunction for Side {
@@ -100,9 +125,18 @@ impl TableFunction for Side {
 
     fn bind(&self, _input: &BindInput) -> Result<Bound> {
         Ok(Bound {
-            columns: rows::columns(&self.read.schema())?,
+            columns: rows::columns(&self.read.read.schema())?,
             cardinality: self.read.cardinality(),
             function: Box::new(self.read.clone()),
         })
+    }
+}
+
+impl BoundFunction for PlannedRead {
+    fn open(&self, projection: &[usize]) -> Result<Box<dyn TableScan>> {
+        match &self.rows {
+            Some(rows) => self.read.open_rows(projection, rows.clone()),
+            None => self.read.open_files(projection, self.files.clone()),
+        }
     }
 }

@@ -7,6 +7,7 @@ pub mod arguments;
 pub mod copy;
 pub mod engine;
 pub mod functions;
+pub mod membership;
 pub mod options;
 #[cfg(feature = "panic-probe")]
 mod probe;
@@ -35,6 +36,7 @@ pub fn register(loader: &Loader) -> Result<()> {
     loader.table_function(functions::files::Files)?;
     loader.table_function(functions::history::History)?;
     loader.table_function(functions::vacuum::Vacuum)?;
+    loader.table_function(functions::io_stats::IoStats)?;
     loader.scalar_function(functions::restore::Restore)?;
     loader.replacement_scan(replacement::AmplifyUrl);
     #[cfg(feature = "panic-probe")]

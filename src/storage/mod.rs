@@ -11,7 +11,11 @@
 //! Calls block. A backend with a network below runs its own threads, and takes lists of directories and of ranges at
 //! once so that it can work on them concurrently.
 
+mod cancel;
 mod local;
+mod options;
+mod remote;
+mod stats;
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -23,7 +27,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+pub use self::cancel::Cancel;
 pub use self::local::Local;
+pub use self::options::{DEFAULT_COALESCE_GAP_BYTES, DEFAULT_REGION, OpenOptions, S3Options, Secret, UrlStyle};
+use self::remote::Remote;
+pub use self::stats::{IoStats, io_stats};
 use crate::error::{Error, ErrorKind, Result};
 
 /// One file of the store, as a listing shows it.
@@ -39,9 +47,18 @@ pub struct FileMeta {
     pub etag: Option<String>,
 }
 
+impl FileMeta {
+    /// The last segment of the path.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// How a backend is best read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
+    /// Whether what is asked for has to travel: then requests count.
+    pub remote: bool,
     /// Requests that may wait for their answers at one time. 1: waiting is not worth a thread.
     pub concurrency: usize,
     /// Ranges of a file with at most this much between them are better read as one.
@@ -52,12 +69,8 @@ pub struct Access {
 
 impl Access {
     /// Of a file system on this machine.
-    pub const LOCAL: Self = Self { concurrency: 1, coalesce_gap_bytes: 64 << 10, request_max_bytes: 8 << 20 };
-
-    /// Whether what is asked for has to travel: then requests count, and waiting for several at once pays.
-    pub fn is_remote(&self) -> bool {
-        self.concurrency > 1
-    }
+    pub const LOCAL: Self =
+        Self { remote: false, concurrency: 1, coalesce_gap_bytes: 64 << 10, request_max_bytes: 8 << 20 };
 }
 
 /// One level of a directory: what lies right in it. Both lists are sorted by name.
@@ -98,6 +111,12 @@ pub trait Storage: Send + Sync + Debug {
         Access::LOCAL
     }
 
+    /// The same root, whose calls that wait for answers end as `Interrupted` soon after `cancel` is thrown; `None` where
+    /// none ever waits long. See [`cancellable`].
+    fn cancellable(&self, _cancel: &Cancel) -> Option<Arc<dyn Storage>> {
+        None
+    }
+
     /// Lists one level below `dir` (`""` is the root). A directory that is not there is empty.
     fn list_dir(&self, dir: &str) -> Result<Listing>;
 
@@ -108,12 +127,16 @@ pub trait Storage: Send + Sync + Debug {
 
     /// The names of the files right in `dir`, sorted: a [`Storage::list_dir`] that need not ask for sizes and times.
     fn list_names(&self, dir: &str) -> Result<Vec<String>> {
-        let name = |file: FileMeta| file.path.rsplit('/').next().unwrap_or_default().to_owned();
-        Ok(self.list_dir(dir)?.files.into_iter().map(name).collect())
+        Ok(self.list_dir(dir)?.files.iter().map(|file| file.name().to_owned()).collect())
     }
 
     /// A whole small file, or `None` where there is none.
     fn read(&self, path: &str) -> Result<Option<Bytes>>;
+
+    /// [`Storage::read`] of many, in their order, concurrently where that helps.
+    fn read_all(&self, paths: &[String]) -> Result<Vec<Option<Bytes>>> {
+        paths.iter().map(|path| self.read(path)).collect()
+    }
 
     /// Byte ranges of a file, one answer a range in their order, concurrently where that helps.
     /// A range that ends past the file is an error.
@@ -170,16 +193,25 @@ pub trait Storage: Send + Sync + Debug {
 
 /// Sees all results; the first failure among them.
 fn first_failure(results: impl Iterator<Item = Result<()>>) -> Result<()> {
-    results.fold(Ok(()), |first, result| first.and(result))
+    let mut first = Ok(());
+    for result in results {
+        first = first.and(result);
+    }
+    first
 }
 
-/// Runs two pieces of work: at the same time where the answers have to travel, else one after the other.
+/// `storage`, whose calls that wait for answers end as `Interrupted` soon after `cancel` is thrown.
+pub fn cancellable(storage: Arc<dyn Storage>, cancel: &Cancel) -> Arc<dyn Storage> {
+    storage.cancellable(cancel).unwrap_or(storage)
+}
+
+/// Runs two pieces of work: at the same time where several requests may wait, else one after the other.
 pub fn both<A: Send, B: Send>(
     storage: &dyn Storage,
     first: impl FnOnce() -> Result<A> + Send,
     second: impl FnOnce() -> Result<B>,
 ) -> Result<(A, B)> {
-    if !storage.access().is_remote() {
+    if storage.access().concurrency < 2 {
         return Ok((first()?, second()?));
     }
     std::thread::scope(|scope| {
@@ -190,29 +222,24 @@ pub fn both<A: Send, B: Send>(
     })
 }
 
-/// Opens the store at `root`: a local path, absolute or relative to the working directory, `~/…` or `file://…`. With
-/// `durable`, what was answered `Ok` survives a power cut.
+/// Opens the store at `root`: a local path, absolute or relative to the working directory, `~/…` or `file://…`; or
+/// `s3://bucket/prefix`, `gs://…`, `az://…`, `abfss://…`. Nothing is read or written yet.
 ///
 /// # Errors
-/// `InvalidInput` for an empty root or one that holds NUL, `Unsupported` for another URL.
-pub fn open(root: &str, durable: bool) -> Result<Arc<dyn Storage>> {
+/// `InvalidInput` for an empty root, one that holds NUL, or options that do not fit together; `Unsupported` for another
+/// URL.
+pub fn open(root: &str, options: &OpenOptions) -> Result<Arc<dyn Storage>> {
     if root.trim().is_empty() || root.contains('\0') {
         return Err(Error::invalid(format!("\"{}\" cannot be the root of a store!", root.escape_debug())));
     }
     let path = match root.split_once("://") {
         None => root,
         Some(("file", path)) => path,
-        Some((scheme, _)) => {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("\"{root}\" cannot be the root of a store: {scheme}:// is not supported!"),
-            )
-            .with_hint("The root is a path of the local file system."));
-        }
+        Some(_) => return Ok(Arc::new(Remote::open(root, options)?)),
     };
     let path = match (path.strip_prefix("~/"), std::env::home_dir()) {
         (Some(below), Some(home)) => home.join(below),
         _ => PathBuf::from(path),
     };
-    Ok(Arc::new(Local::open(&path, durable)?))
+    Ok(Arc::new(Local::open(&path, options.durable)?))
 }

@@ -31,6 +31,10 @@ pub trait Environment: Send + Sync + Debug {
     fn writer(&self) -> Writer;
     /// Whether the process of `writer` is known to have ended. `false` where it runs, or nobody can tell.
     fn is_gone(&self, writer: &Writer) -> bool;
+    /// Notes a write of this process that was given up and could not be cleared away, as on a network that is gone.
+    fn abandon(&self, txid: &str);
+    /// Whether a write was noted so: then its marker need not wait for the end of this process.
+    fn is_abandoned(&self, txid: &str) -> bool;
     /// Waits before try number `attempt` (from 1) of something that another writer was faster at.
     fn back_off(&self, attempt: u32);
 }
@@ -52,6 +56,7 @@ pub(in crate::store) mod testing {
         pub writer: Writer,
         /// Processes that have ended.
         pub gone: Mutex<Vec<u32>>,
+        abandoned: Mutex<Vec<String>>,
         last_txid: AtomicU64,
     }
 
@@ -60,7 +65,8 @@ pub(in crate::store) mod testing {
         pub fn of(pid: u32) -> Arc<Self> {
             let writer = Writer { host: "here".into(), pid, engine: "test".into(), process: pid.to_string() };
             let now = Mutex::new(DateTime::UNIX_EPOCH + chrono::Duration::days(365));
-            Arc::new(Self { now, writer, gone: Mutex::default(), last_txid: AtomicU64::new(u64::from(pid) << 32) })
+            let last_txid = AtomicU64::new(u64::from(pid) << 32);
+            Arc::new(Self { now, writer, gone: Mutex::default(), abandoned: Mutex::default(), last_txid })
         }
     }
 
@@ -79,6 +85,14 @@ pub(in crate::store) mod testing {
 
         fn is_gone(&self, writer: &Writer) -> bool {
             self.gone.lock().unwrap().contains(&writer.pid)
+        }
+
+        fn abandon(&self, txid: &str) {
+            self.abandoned.lock().unwrap().push(txid.to_owned());
+        }
+
+        fn is_abandoned(&self, txid: &str) -> bool {
+            self.abandoned.lock().unwrap().iter().any(|known| known == txid)
         }
 
         fn back_off(&self, _attempt: u32) {}

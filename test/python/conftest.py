@@ -13,6 +13,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
+# So that what they assert is shown as that of tests is.
+pytest.register_assert_rewrite("oracle", "processes", "s3_stores")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -89,16 +89,20 @@ class Crew:
     """All workers of one test."""
 
     scratch: Path
-    root: Path
+    root: Path | str
+    """A local path, or a URL."""
     extension: Path
     all: list[Running] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    """What a worker needs to be told besides the root."""
 
     def start(self, role: str, name: str, interpreter: str = sys.executable, obeys_permissions: bool = False,
               **arguments) -> Running:
         """Starts a process in a role of worker.py. With `obeys_permissions`, root does so too."""
         log, errors = self.scratch / f"{name}.jsonl", self.scratch / f"{name}.err"
         told = {"name": name, "root": str(self.root), "extension": str(self.extension), "log": str(log),
-                "start": str(self.scratch / "start"), "stop": str(self.scratch / "stop"), **arguments}
+                "start": str(self.scratch / "start"), "stop": str(self.scratch / "stop"),
+                "settings": self.settings, **arguments}
         command = [interpreter, str(HERE / "worker.py"), role, json.dumps(told)]
         with open(errors, "wb") as stderr:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,

@@ -9,6 +9,7 @@ from pathlib import Path
 import append_footer
 import duckdb
 import pytest
+from sqllogic.parse import why_local
 from sqllogic.worker import run_file
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "sqllogictest.py"
@@ -23,9 +24,9 @@ def run(tmp_path, monkeypatch):
     file.parent.mkdir(parents=True)
     scratch.mkdir()
 
-    def run_text(text: str, header: str = HEADER) -> dict:
+    def run_text(text: str, header: str = HEADER, settings: dict | None = None) -> dict:
         file.write_text(header + text.strip("\n") + "\n", encoding="utf-8")
-        return run_file(file, scratch, None)
+        return run_file(file, scratch, None, settings)
 
     return run_text
 
@@ -81,6 +82,49 @@ PASSING = {
 @pytest.mark.parametrize("name", PASSING)
 def test_passes(run, name):
     assert run(PASSING[name]).get("message") is None
+
+
+LOCAL_RECORDS = """
+test-env TEST_ROOT __TEST_DIR__
+
+# local: looks at the disk
+query I
+SELECT count(*) FROM glob('__TEST_DIR__/*')
+----
+{count}
+
+loop i 0 2
+
+# A remark.
+# local: looks at the disk
+statement ok
+SELECT ${i}
+
+query I
+SELECT '${TEST_ROOT}' = 's3://b/p'
+----
+{is_s3}
+
+endloop
+"""
+
+
+def test_local_records_run_on_local_stores_alone(run, monkeypatch):
+    text = LOCAL_RECORDS.replace("{count}", "0")
+    assert run(text.replace("{is_s3}", "false")) == {"records": 3}
+    monkeypatch.setenv("TEST_ROOT", "s3://b/p")
+    assert run(text.replace("{is_s3}", "true").replace("glob", "nonsense"), settings={}) == {"records": 1, "passed_over": 2}
+
+
+def test_the_header_says_that_a_file_is_for_local_stores(run):
+    header = HEADER.replace("# group", "# local: why it is\n# group")
+    assert run("statement ok\nSELECT 1", header) == {"records": 1}
+    assert why_local(header + "statement ok\nSELECT 1") == "why it is"
+    assert why_local(HEADER + LOCAL_RECORDS) is None
+
+
+def test_a_file_for_all_stores_keeps_its_own_where_it_is_told_to(run):
+    assert "${TEST_ROOT}" in run("statement ok\nSELECT 1", settings={})["message"]
 
 
 def test_counts_records_once(run):
@@ -165,6 +209,9 @@ FAILING = {
     "no endloop": ("loop i 0 2\n\n" + ONE, "has no endloop"),
     "no round": ("loop i 2 2\n\n" + ONE + "endloop", "has no round"),
     "empty loop": ("loop i 0 2\n\nendloop\n\n" + ONE, "This loop is empty"),
+    "local without a reason": (ONE + "# local:\nstatement ok\nSELECT 1", "must say why"),
+    "local above a gap": (ONE + "# local: why\n\n" + ONE, "right above a record"),
+    "local above a loop": (ONE + "# local: why\nloop i 0 2\n\n" + ONE + "endloop", "goes with statement and query"),
     "same variable": ("loop i 0 2\n\nloop i 0 2\n\n" + ONE + "endloop\n\nendloop", "no new variable"),
     "tuple size": ("foreach a,b 1,2 3\n\n" + ONE + "endloop", "has 1 values"),
     "collection": ("foreach t <numeric>\n\n" + ONE + "endloop", "write the values out"),

@@ -42,6 +42,8 @@ class Worker:
         config = {"allow_unsigned_extensions": "true", "threads": arguments.get("threads", 1)}
         self.con = duckdb.connect(config=config)
         self.con.execute(f"LOAD '{arguments['extension']}'")
+        for name, value in arguments.get("settings", {}).items():
+            self.con.execute(f"SET GLOBAL {name} = '{value}'")
         self.con.execute(f"SET GLOBAL amplify_root = '{arguments['root']}'")
         self.con.execute(f"SET GLOBAL amplify_fsync = {arguments.get('fsync', False)}")
 
@@ -117,7 +119,8 @@ def create_tables(worker: Worker) -> None:
 
 
 def read_registry(worker: Worker) -> None:
-    """Reads the registry without end, by DuckDB and as it lies there: no table may go away, no byte be missing."""
+    """Reads the registry without end, by DuckDB and, of a local store, as it lies there: no table may go away, no byte
+    be missing."""
     path = Path(worker.arguments["root"]) / "_registry" / "tables.json"
     known: set[str] = set()
     rounds = 0

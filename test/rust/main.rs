@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // a test that panics is a test that fails
 
+mod conformance;
 mod model;
 mod simulation;
 
 use std::sync::Arc;
 
 use amplify::error::ErrorKind;
-use amplify::storage::{self, Storage};
+use amplify::storage::{self, OpenOptions, Storage};
 use amplify::store::filter::Filters;
 use amplify::store::journal::Journal;
 use amplify::store::plan;
@@ -25,7 +26,7 @@ const SCHEMA: &str = r#"{"type": "object", "required": ["id", "instrument"],
     "properties": {"id": {"type": "integer"}, "instrument": {"type": "string"}, "depth": {"type": "number"}}}"#;
 
 fn open(root: &std::path::Path) -> Arc<dyn Storage> {
-    storage::open(root.to_str().unwrap(), false).unwrap()
+    storage::open(root.to_str().unwrap(), &OpenOptions { durable: false, ..OpenOptions::default() }).unwrap()
 }
 
 fn register(storage: &dyn Storage) -> CreateOutcome {
@@ -58,8 +59,16 @@ fn ids(storage: &Arc<dyn Storage>, filters: &str) -> Vec<i64> {
     let filters = Arc::new(Filters::parse(&table, &argument, &field).unwrap());
     let files = plan::plan(&journal(storage, &table), &table, &filters).unwrap();
     let columns = vec![table.column("id").unwrap()];
-    let scan =
-        Scan::start(ScanRequest { storage: storage.clone(), table, filters, files, columns, threads: 2 }).unwrap();
+    let scan = Scan::start(ScanRequest {
+        storage: storage.clone(),
+        table,
+        filters,
+        files,
+        columns,
+        threads: 2,
+        dictionaries: false,
+    })
+    .unwrap();
     let mut consumer = scan.consumer();
     let mut ids = Vec::new();
     while let Some(batch) = consumer.next().unwrap() {
@@ -100,6 +109,6 @@ fn roots_that_cannot_be_meant_are_refused() {
     for (root, kind) in
         [("", ErrorKind::InvalidInput), ("a\0b", ErrorKind::InvalidInput), ("ftp://x", ErrorKind::Unsupported)]
     {
-        assert_eq!(storage::open(root, false).unwrap_err().kind(), kind, "{root:?}");
+        assert_eq!(storage::open(root, &OpenOptions::default()).unwrap_err().kind(), kind, "{root:?}");
     }
 }

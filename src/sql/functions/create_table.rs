@@ -14,7 +14,7 @@ use crate::store::table::TableName;
 use crate::store::table_options::OptionTexts;
 
 const NAME: &str = "amplify_create_table";
-const OPTIONS: [&str; 5] = ["sort_by", "bloom_filter", "compression", "row_group_rows", "root"];
+const OPTIONS: [&str; 6] = ["sort_by", "bloom_filter", "compression", "row_group_rows", "root", "single_writer"];
 
 /// The function.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl ScalarCall for Call {
         let partition_by = optional_names(arguments.get(2), "partition_by")?;
         let definition = TableDefinition::new(name, fields(schema)?, &partition_by)?;
         let definition = definition.with_options(option_texts(&options)?)?;
-        let store = self.session.store(options.text("root")?)?;
+        let store = self.session.store(options.text("root")?, options.flag("single_writer")?)?;
         let outcome = registry::create_table(store.storage.as_ref(), &definition)?;
         Ok(ScalarOutput::Varchar(outcome.as_str().to_owned()))
     }

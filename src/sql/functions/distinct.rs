@@ -52,7 +52,7 @@ impl TableFunction for Distinct {
         Ok(Bound {
             columns: rows::columns(&schema)?,
             cardinality: (1_000, false),
-            function: Box::new(EngineQuery { reads: vec![("distinct_source", read)], sql, session }),
+            function: Box::new(EngineQuery { reads: vec![("distinct_source", read)], keys: Vec::new(), sql, session }),
         })
     }
 }

@@ -57,8 +57,8 @@ fn writer_fields() -> Fields {
     ])
 }
 
-fn columns(commits: &[(u64, Record)]) -> Vec<ArrayRef> {
-    let records = || commits.iter().map(|(_, record)| record);
+fn columns(commits: &[(u64, Arc<Record>)]) -> Vec<ArrayRef> {
+    let records = || commits.iter().map(|(_, record)| record.as_ref());
     let numbers = |number: fn(&Record) -> u64| -> ArrayRef {
         Arc::new(Int64Array::from_iter(records().map(|r| number(r) as i64)))
     };

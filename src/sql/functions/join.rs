@@ -62,8 +62,8 @@ impl TableFunction for Join {
 
     fn bind(&self, input: &BindInput) -> Result<Bound> {
         let (session, store) = arguments::store(input)?;
-        let left = side(input, 0, "left", &session, &store)?;
-        let right = side(input, 1, "right", &session, &store)?;
+        let mut left = side(input, 0, "left", &session, &store)?;
+        let mut right = side(input, 1, "right", &session, &store)?;
         let on = input.positional(2).ok_or_else(|| Error::invalid("The join columns must not be NULL!"))?;
         let on = arguments::names(&on, "join columns")?;
         let left_keys = arguments::columns(&left.table, &on, "join columns")?;
@@ -75,6 +75,11 @@ impl TableFunction for Join {
         let select = input.named("side").or_else(|| input.named("select"));
         let select = Select::parse(select.and_then(|value| value.text()).as_deref())?;
         let output = output(&left.table, &right.table, &left_keys, &right_keys, select);
+        match select {
+            Select::Both => {}
+            Select::Left => right.columns.clone_from(&right_keys),
+            Select::Right => left.columns.clone_from(&left_keys),
+        }
         let list: Vec<String> =
             output.iter().map(|(column, name)| format!("{column} AS {}", quoted(name.name()))).collect();
         let conditions: Vec<String> = left_keys
@@ -93,7 +98,12 @@ impl TableFunction for Join {
         Ok(Bound {
             columns: rows::columns(&schema)?,
             cardinality: (left.cardinality().0.max(right.cardinality().0), false),
-            function: Box::new(EngineQuery { reads: vec![("left_side", left), ("right_side", right)], sql, session }),
+            function: Box::new(EngineQuery {
+                reads: vec![("left_side", left), ("right_side", right)],
+                keys: left_keys.into_iter().zip(right_keys).collect(),
+                sql,
+                session,
+            }),
         })
     }
 }

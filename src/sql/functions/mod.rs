@@ -5,6 +5,7 @@ pub mod create_table;
 pub mod distinct;
 pub mod files;
 pub mod history;
+pub mod io_stats;
 pub mod join;
 pub mod partitions;
 pub mod read;

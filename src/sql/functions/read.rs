@@ -1,6 +1,7 @@
 //! `amplify_read(table, filters =>, columns =>, root =>)`: the rows of a table.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::datatypes::{Schema, SchemaRef};
 
@@ -12,9 +13,9 @@ use crate::ffi::{
 use crate::sql::session::Store;
 use crate::sql::{arguments, rows};
 use crate::store::filter::Filters;
-use crate::store::plan;
+use crate::store::plan::{self, PlannedFile};
 use crate::store::scalar::Scalar;
-use crate::store::scan::{Consumer, Scan, ScanRequest};
+use crate::store::scan::{Consumer, Scan, ScanBatch, ScanRequest};
 use crate::store::table::Table;
 
 /// The function.
@@ -84,8 +85,54 @@ impl ReadPlan {
     }
 }
 
-impl BoundFunction for ReadPlan {
-    fn open(&self, projection: &[usize]) -> Result<Box<dyn TableScan>> {
+impl ReadPlan {
+    /// Those of its columns that are in the files.
+    pub fn data_columns(&self) -> Vec<usize> {
+        self.columns.iter().copied().filter(|&column| self.table.partition_level(column).is_none()).collect()
+    }
+
+    /// The files that may hold rows of it, as of now.
+    pub fn files(&self) -> Result<Vec<PlannedFile>> {
+        plan::plan(&self.store.journal(&self.table), &self.table, &self.filters)
+    }
+
+    /// A scan of `columns` (positions in the table) of `files`.
+    pub fn request(&self, columns: Vec<usize>, files: Vec<PlannedFile>) -> ScanRequest {
+        ScanRequest {
+            storage: self.store.reading(&self.table),
+            table: self.table.clone(),
+            filters: self.filters.clone(),
+            files,
+            columns,
+            threads: self.threads,
+            dictionaries: true,
+        }
+    }
+
+    /// Starts a run over `files`.
+    pub fn open_files(&self, projection: &[usize], files: Vec<PlannedFile>) -> Result<Box<dyn TableScan>> {
+        let (layout, data_columns) = self.layout(projection)?;
+        let rows = Rows::Scanned(Scan::start(self.request(data_columns, files))?);
+        Ok(self.scan_of(rows, layout))
+    }
+
+    /// Starts a run over rows that were read already, with the columns of [`ReadPlan::data_columns`].
+    pub fn open_rows(&self, projection: &[usize], batches: Arc<[ScanBatch]>) -> Result<Box<dyn TableScan>> {
+        let (layout, wanted) = self.layout(projection)?;
+        let known = self.data_columns();
+        let place = |column: &usize| known.iter().position(|known| known == column);
+        let places: Option<Vec<usize>> = wanted.iter().map(place).collect();
+        let places = places.ok_or_else(|| Error::internal("A column was not read"))?;
+        let rows = Rows::Kept { batches, places: places.into(), next: Arc::default() };
+        Ok(self.scan_of(rows, layout))
+    }
+
+    fn scan_of(&self, rows: Rows, layout: Vec<Source>) -> Box<dyn TableScan> {
+        Box::new(ReadScan { rows, table: self.table.clone(), layout: layout.into(), threads: self.threads })
+    }
+
+    /// Where each projected column comes from, and the data columns to read for them.
+    fn layout(&self, projection: &[usize]) -> Result<(Vec<Source>, Vec<usize>)> {
         let mut data_columns: Vec<usize> = Vec::new();
         let mut layout = Vec::with_capacity(projection.len());
         for &projected in projection {
@@ -101,16 +148,13 @@ impl BoundFunction for ReadPlan {
                 })),
             });
         }
-        let files = plan::plan(&self.store.journal(&self.table), &self.table, &self.filters)?;
-        let scan = Scan::start(ScanRequest {
-            storage: self.store.reading(&self.table),
-            table: self.table.clone(),
-            filters: self.filters.clone(),
-            files,
-            columns: data_columns,
-            threads: self.threads,
-        })?;
-        Ok(Box::new(ReadScan { scan, table: self.table.clone(), layout: layout.into(), threads: self.threads }))
+        Ok((layout, data_columns))
+    }
+}
+
+impl BoundFunction for ReadPlan {
+    fn open(&self, projection: &[usize]) -> Result<Box<dyn TableScan>> {
+        self.open_files(projection, self.files()?)
     }
 }
 
@@ -123,8 +167,49 @@ enum Source {
     Key(usize),
 }
 
+/// What the rows of a run come from.
+enum Rows {
+    Scanned(Arc<Scan>),
+    Kept {
+        batches: Arc<[ScanBatch]>,
+        /// The columns of the batches that are wanted.
+        places: Arc<[usize]>,
+        /// The first batch that no reader has taken.
+        next: Arc<AtomicUsize>,
+    },
+}
+
+impl Rows {
+    fn reader(&self) -> RowsReader {
+        match self {
+            Self::Scanned(scan) => RowsReader::Scanned(scan.consumer()),
+            Self::Kept { batches, places, next } => {
+                RowsReader::Kept { batches: batches.clone(), places: places.clone(), next: next.clone() }
+            }
+        }
+    }
+}
+
+/// One thread's share of them.
+enum RowsReader {
+    Scanned(Consumer),
+    Kept { batches: Arc<[ScanBatch]>, places: Arc<[usize]>, next: Arc<AtomicUsize> },
+}
+
+impl RowsReader {
+    fn next(&mut self) -> Result<Option<ScanBatch>> {
+        match self {
+            Self::Scanned(consumer) => consumer.next(),
+            Self::Kept { batches, places, next } => {
+                let Some(kept) = batches.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(None) };
+                Ok(Some(ScanBatch { batch: kept.batch.project(places)?, ..kept.clone() }))
+            }
+        }
+    }
+}
+
 struct ReadScan {
-    scan: Arc<Scan>,
+    rows: Rows,
     table: Arc<Table>,
     layout: Arc<[Source]>,
     threads: usize,
@@ -137,7 +222,7 @@ impl TableScan for ReadScan {
 
     fn reader(&self) -> Result<Box<dyn BatchReader>> {
         Ok(Box::new(ReadReader {
-            consumer: self.scan.consumer(),
+            rows: self.rows.reader(),
             table: self.table.clone(),
             layout: self.layout.clone(),
             current: None,
@@ -149,7 +234,7 @@ impl TableScan for ReadScan {
 type Current = (Arc<[Scalar]>, Arc<[OutputColumn]>);
 
 struct ReadReader {
-    consumer: Consumer,
+    rows: RowsReader,
     table: Arc<Table>,
     layout: Arc<[Source]>,
     /// The output columns of the partition that rows last came from.
@@ -184,7 +269,7 @@ impl ReadReader {
 
 impl BatchReader for ReadReader {
     fn next(&mut self) -> Result<Option<OutputBatch>> {
-        let Some(next) = self.consumer.next()? else { return Ok(None) };
+        let Some(next) = self.rows.next()? else { return Ok(None) };
         Ok(Some(OutputBatch::Arrow { columns: self.columns(&next.partition)?, batch: next.batch }))
     }
 }

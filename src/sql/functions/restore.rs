@@ -10,7 +10,7 @@ use crate::sql::session::Session;
 use crate::store::{plan, scan};
 
 const NAME: &str = "amplify_restore";
-const OPTIONS: [&str; 1] = ["root"];
+const OPTIONS: [&str; 2] = ["root", "single_writer"];
 
 /// The function.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl ScalarCall for Call {
             Some(options) => Options::of_struct(options, NAME, &OPTIONS)?,
             None => Options::default(),
         };
-        let store = self.session.store(options.text("root")?)?;
+        let store = self.session.store(options.text("root")?, options.flag("single_writer")?)?;
         let table = store.table(name)?;
         let count = |files: &[_]| {
             let files: Vec<_> = files.iter().collect();

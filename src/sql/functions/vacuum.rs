@@ -1,4 +1,4 @@
-//! `amplify_vacuum(table, older_than =>, dry_run =>, root =>)`: recovers dead writers, empties the trash, trims.
+//! `amplify_vacuum(table, older_than =>, dry_run =>, root =>, single_writer =>)`: recovers dead writers, empties the trash, trims.
 
 use std::sync::Arc;
 
@@ -29,6 +29,7 @@ impl TableFunction for Vacuum {
             Parameter::Named("older_than", LogicalType::new(TypeId::Interval)),
             Parameter::Named("dry_run", LogicalType::new(TypeId::Boolean)),
             Parameter::named_varchar("root"),
+            Parameter::Named("single_writer", LogicalType::new(TypeId::Boolean)),
         ]
     }
 

@@ -14,7 +14,7 @@ use crate::store::table::Table;
 use crate::store::write::{TableWriter, WriteMode};
 
 const NAME: &str = "amplify_write";
-const OPTIONS: [&str; 4] = ["overwrite", "unknown_columns", "batch", "root"];
+const OPTIONS: [&str; 5] = ["overwrite", "unknown_columns", "batch", "root", "single_writer"];
 
 /// The function.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl ScalarCall for Call {
             }
         };
         let mode = if overwrite { WriteMode::Overwrite } else { WriteMode::Append };
-        let store = self.session.store(options.text("root")?)?;
+        let store = self.session.store(options.text("root")?, options.flag("single_writer")?)?;
         let (table, table_options) = store.table_to_write(name)?;
         let records = arguments.get(1).ok_or_else(|| Error::internal("The records are missing"))?;
         let batch = batch(&table, records, options.unknown_columns()?)?;

@@ -31,6 +31,7 @@ mod writer;
 
 use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io::{self, ErrorKind as IoErrorKind, Write};
+use std::num::NonZero;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,6 +44,9 @@ use self::staged::{Linked, Staged, is_temporary};
 use self::writer::LocalWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+
+/// Listing so many directories is worth a thread.
+const DIRS_PER_THREAD: usize = 64;
 
 /// A root on the local file system. See the module's page for what is durable when.
 #[derive(Debug)]
@@ -111,6 +115,25 @@ impl Storage for Local {
         listing.dirs.sort_unstable();
         listing.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(listing)
+    }
+
+    fn list_dirs(&self, dirs: &[String]) -> Result<Vec<Listing>> {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = if dirs.len() < 2 * DIRS_PER_THREAD { 1 } else { cores().min(dirs.len() / DIRS_PER_THREAD) };
+        if threads == 1 {
+            return dirs.iter().map(|dir| self.list_dir(dir)).collect();
+        }
+        let share = dirs.len().div_ceil(threads);
+        let list = |dirs: &[String]| dirs.iter().map(|dir| self.list_dir(dir)).collect::<Result<Vec<_>>>();
+        std::thread::scope(|scope| {
+            let others: Vec<_> = dirs.chunks(share).skip(1).map(|dirs| scope.spawn(move || list(dirs))).collect();
+            let mut listings = list(&dirs[..share])?;
+            for other in others {
+                let more = other.join().unwrap_or_else(|_| Err(Error::internal("A thread that lists panicked")));
+                listings.extend(more?);
+            }
+            Ok(listings)
+        })
     }
 
     fn read(&self, path: &str) -> Result<Option<Bytes>> {

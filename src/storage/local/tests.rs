@@ -50,6 +50,30 @@ fn lists_one_level_sorted_and_takes_what_is_missing_for_empty() {
 }
 
 #[test]
+fn many_directories_are_listed_in_their_order() {
+    let (_dir, local) = fresh();
+    let dirs: Vec<String> = (0..1000).map(|n| format!("t/n={}", n * 7 % 1000)).collect();
+    for (n, dir) in dirs.iter().enumerate().filter(|(n, _)| n % 3 > 0) {
+        put(&local, &format!("{dir}/{n}.parquet"), b"x");
+    }
+    let listings = local.list_dirs(&dirs).unwrap();
+    let files: Vec<Vec<String>> =
+        listings.into_iter().map(|listing| listing.files.into_iter().map(|file| file.path).collect()).collect();
+    let expected: Vec<Vec<String>> = dirs
+        .iter()
+        .enumerate()
+        .map(|(n, dir)| if n % 3 > 0 { vec![format!("{dir}/{n}.parquet")] } else { Vec::new() })
+        .collect();
+    assert_eq!(files, expected);
+    put(&local, "t/file", b"x");
+    let with_a_file: Vec<String> = dirs.into_iter().chain(["t/file".to_owned()]).collect();
+    assert_eq!(
+        local.list_dirs(&with_a_file).unwrap_err().to_string(),
+        local.list_dir("t/file").unwrap_err().to_string()
+    );
+}
+
+#[test]
 fn a_file_is_no_directory() {
     let (_dir, local) = fresh();
     put(&local, "t/a", b"abc");

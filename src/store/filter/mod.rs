@@ -63,6 +63,12 @@ impl Filters {
         parse::conditions(table, argument, field).map(|conditions| Self { conditions })
     }
 
+    /// These, and one more on the column at `column`. The literals of `predicate` are of the column's type.
+    pub fn and(&self, column: usize, predicate: Predicate) -> Self {
+        let more = Condition { column, predicate };
+        Self { conditions: self.conditions.iter().cloned().chain([more]).collect() }
+    }
+
     /// Every condition, in the order given.
     pub fn conditions(&self) -> &[Condition] {
         &self.conditions

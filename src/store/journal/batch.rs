@@ -8,9 +8,10 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
+use super::commits::Commits;
 use super::names;
 use super::record::{self, Kind};
-use super::snapshot::{self, Commits};
+use super::snapshot;
 use super::{Journal, MAX_TRIES};
 use crate::error::{Error, Result};
 use crate::storage::PutOutcome;
@@ -122,16 +123,16 @@ impl Journal {
     fn holder(&self, txid: &str) -> Result<Holder> {
         let pending = snapshot::pending(self)?.into_iter().find(|(_, pending)| pending == txid);
         if let Some((floor, _)) = pending {
-            if !self.is_dead(floor, txid)? {
+            if self.marker(floor, txid)?.is_some_and(|marker| !self.is_dead(&marker)) {
                 return Ok(Holder::Pending);
             }
             self.recover(floor, txid)?;
         }
-        let commits = Commits::list(self)?;
+        let records = Commits::list(self)?.all(self)?;
         let void = self.storage.read(&names::void_path(&self.table, txid))?.is_some();
-        Ok(match commits.of(txid) {
+        Ok(match records.iter().find(|(_, record)| record.txid == txid) {
             Some((seq, record)) if record.kind != Kind::Abort && !void => {
-                Holder::Committed(CommittedBatch { seq, rows: record.rows })
+                Holder::Committed(CommittedBatch { seq: *seq, rows: record.rows })
             }
             _ => Holder::Ended,
         })

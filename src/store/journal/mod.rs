@@ -8,32 +8,34 @@
 //! 1. List commits; `floor` is the highest sequence number (0 if none).
 //! 2. Put the *pending marker* `pending/<floor>-<txid>.json`.
 //! 3. List commits again; `base` is the highest. Only now: whoever listed before step 2 then sees a `base` that is not
-//!    below the highest it knows, and passes over our files.
+//!    below the highest it knows, and passes over our files. Does a record above `floor` abort us: stop.
 //! 4. Put the data files, named `c<base>-<txid>-<n>.parquet`.
-//! 5. List commits, then pending and void. Is our marker gone, our txid void, or aborted by a commit: a recoverer gave
-//!    us up; stop with a conflict. An overwrite lists the partitions concerned and notes every visible file that is not
-//!    its own: `replaces`.
+//! 5. An append tries step 6 at once, on top of `base`. Else, or where that fails: list commits, then pending and void.
+//!    Is our txid void, or aborted: a recoverer gave us up; stop with a conflict. Is our marker gone, and it is neither:
+//!    a recoverer has found our record, and settled it. An overwrite lists the partitions concerned and notes every
+//!    visible file that is not its own: `replaces`.
 //! 6. Put `commits/<highest + 1>` if absent. **This is the commit.** Is it there already: it may be our own (the answer
 //!    was lost), else back to 5; our own *abort* is not it.
-//! 7. Is `void/<txid>` there: delete our record and stop with a conflict. (A recoverer gave us up and its abort record
-//!    was trimmed before step 5.)
+//! 7. Is `void/<txid>` there: stop with a conflict. (A recoverer gave us up, and its abort record was trimmed.) Our
+//!    record counts for nothing then; it stays, so that its number is not used again below later ones.
 //! 8. An overwrite moves the replaced files to the trash.
-//! 9. Delete the marker.
+//! 9. Delete the marker. For an append on an object store, at the same time as 7.
 //! 10. Trim.
 //!
-//! What fails before 6 deletes its files, then its marker. What fails after 7 is never undone: any later writer does the
-//! rest ([`Journal::recover`]). Where 6 or 7 itself fails, nobody can say whether it is committed: the writer recovers
-//! itself as another process would.
+//! What fails before 6 deletes its files, then its marker; where a put that failed may still land, it is made void
+//! first. What fails after 7 is never undone: any later writer does the rest ([`Journal::recover`]). Where 6 or 7 itself
+//! fails, nobody can say whether it is committed: the writer recovers itself as another process would.
 //!
 //! # A read
-//! List commits, then pending, then void, then the data; then commits once more, and then void. See [`Snapshot`] for what is
-//! visible, and [`Journal::read`] for when to start over. Appends that the second look finds are hidden: what is read is
-//! the state of the first.
+//! List commits, then pending, then void; read the records above the lowest floor of a pending marker; list the data;
+//! then commits once more, and then void. See [`Snapshot`] for what is visible, and [`Journal::read`] for when to start
+//! over. Appends that the second look finds are hidden: what is read is the state of the first.
 //!
 //! test/rust/model explores this protocol exhaustively, within bounds; test/rust/simulation runs this code under
 //! faults, by seed.
 
 mod batch;
+mod commits;
 mod names;
 mod record;
 mod recover;
@@ -45,6 +47,7 @@ mod vacuum;
 use std::sync::Arc;
 
 pub use self::batch::{BatchName, CommittedBatch};
+pub(in crate::store) use self::names::parse_data_file;
 pub use self::record::{Kind, Record};
 pub use self::recover::Recovered;
 pub use self::snapshot::{Snapshot, Visibility};
@@ -88,9 +91,12 @@ impl Journal {
             .with_hint("Nothing of it is visible. Run it again.")
     }
 
-    /// Every record with its sequence number, in their order.
-    pub fn history(&self) -> Result<Vec<(u64, Record)>> {
-        let commits = snapshot::Commits::list(self)?;
-        Ok(commits.records().map(|(seq, record)| (seq, record.as_ref().clone())).collect())
+    /// Every commit and abort with its sequence number, in their order.
+    pub fn history(&self) -> Result<Vec<(u64, Arc<Record>)>> {
+        let mut records = commits::Commits::list(self)?.all(self)?;
+        // The record of a void write is no commit.
+        let void = snapshot::void(self)?;
+        records.retain(|(_, record)| record.kind == Kind::Abort || !void.contains(&record.txid));
+        Ok(records)
     }
 }

@@ -1,13 +1,15 @@
 //! What dead writers left, and what nobody needs any more.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
 use super::batch::BatchName;
-use super::names;
+use super::commits::{self, Commits};
+use super::names::{self, parse_commit};
 use super::record::{self, Kind, Marker, Record};
-use super::snapshot::{self, Commits};
+use super::snapshot;
 use super::{Journal, MAX_TRIES};
 use crate::error::Result;
 use crate::storage::{Listing, PutOutcome};
@@ -16,6 +18,11 @@ use crate::storage::{Listing, PutOutcome};
 pub(super) const LEASE: Duration = Duration::hours(24);
 /// How old a settled commit record must be before it is deleted.
 const KEEP_RECORDS: Duration = Duration::hours(24);
+/// How much the storage's clock may be ahead of a writer's.
+const CLOCKS_MAY_DIFFER: Duration = Duration::hours(12);
+
+/// How long a marker whose writer lives is taken for that of a write that is going on.
+const NEW: Duration = Duration::minutes(1);
 
 /// What recovering one write came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,37 +34,44 @@ pub enum Recovered {
     },
     /// It was not: it is void, and its files are gone.
     Aborted,
-    /// It ended meanwhile, by its writer or another recoverer; nothing was left to do.
+    /// It was committed, or taken back by its writer, and nothing was left to do.
     Ended,
 }
 
 impl Journal {
     /// Recovers every pending write but `own` whose writer is gone: its process has ended, or, where nobody can tell,
-    /// its marker is older than the lease.
+    /// its marker is older than the lease. Says whether it did anything.
     ///
-    /// What `commits`, listed before, decide is finished whoever lives: its writer may have failed after its commit, in
-    /// a session that goes on. Where that fails again, nothing but tidiness is lost, and the next writer tries.
-    pub(super) fn recover_dead(&self, own: &str, commits: &Commits) -> Result<Vec<(String, Recovered)>> {
-        let mut recovered = Vec::new();
-        for (floor, txid) in snapshot::pending(self)? {
-            if txid == own {
-                continue;
-            }
-            if commits.of(&txid).is_some() {
-                recovered.extend(self.recover(floor, &txid).ok().map(|how| (txid, how)));
-            } else if self.is_dead(floor, &txid)? {
-                recovered.push((txid.clone(), self.recover(floor, &txid)?));
+    /// One that lives may have failed after its commit, in a session that goes on: what is left of it is done when its
+    /// marker is no longer new. Where that fails, nothing but tidiness is lost, and the next writer tries.
+    pub(super) fn recover_dead(&self, own: &str, pending: &[(u64, String)]) -> Result<bool> {
+        let mut recovered = false;
+        for (floor, txid) in pending.iter().filter(|(_, txid)| txid != own) {
+            let Some(marker) = self.marker(*floor, txid)? else { continue };
+            if self.environment.is_abandoned(txid) {
+                recovered |= self.recover(*floor, txid).is_ok();
+            } else if self.is_dead(&marker) {
+                self.recover(*floor, txid)?;
+                recovered = true;
+            } else if self.is_older(marker.at, NEW)
+                && Commits::list(self)?.above(self, *floor)?.is_some_and(|records| is_committed(&records, txid))
+            {
+                recovered |= self.recover(*floor, txid).is_ok();
             }
         }
         Ok(recovered)
     }
 
-    /// Whether the writer of a pending marker is gone.
-    pub(super) fn is_dead(&self, floor: u64, txid: &str) -> Result<bool> {
+    /// A pending marker; `None` where it is not there any more.
+    pub(super) fn marker(&self, floor: u64, txid: &str) -> Result<Option<Marker>> {
         let path = names::pending_path(&self.table, floor, txid);
-        let Some(bytes) = self.storage.read(&path)? else { return Ok(false) };
-        let marker: Marker = record::from_json(&bytes, &self.storage.location(&path))?;
-        Ok(self.environment.is_gone(&marker.writer) || self.is_older(marker.at, LEASE))
+        let bytes = self.storage.read(&path)?;
+        bytes.map(|bytes| record::from_json(&bytes, &self.storage.location(&path))).transpose()
+    }
+
+    /// Whether the writer of a pending marker is gone.
+    pub(super) fn is_dead(&self, marker: &Marker) -> bool {
+        self.environment.is_gone(&marker.writer) || self.is_older(marker.at, LEASE)
     }
 
     pub(super) fn is_older(&self, at: DateTime<Utc>, age: Duration) -> bool {
@@ -68,16 +82,20 @@ impl Journal {
     pub fn recover(&self, floor: u64, txid: &str) -> Result<Recovered> {
         for attempt in 1..=MAX_TRIES {
             let commits = Commits::list(self)?;
+            let Some(records) = commits.above(self, floor)? else { continue };
             let void = names::void_path(&self.table, txid);
-            match commits.of(txid) {
+            match records.iter().find(|(_, record)| record.txid == txid) {
                 Some((seq, record)) if record.kind != Kind::Abort && self.storage.read(&void)?.is_none() => {
-                    self.settle(seq, record, floor)?;
-                    return Ok(Recovered::RolledForward { seq });
+                    self.settle(*seq, record, floor)?;
+                    return Ok(Recovered::RolledForward { seq: *seq });
                 }
                 Some(_) => {}
                 None if self.storage.read(&void)?.is_some() => {}
                 // Only while it is pending is its record sure to be listed: afterwards it may be trimmed.
-                None if !self.is_pending(floor, txid)? => return Ok(Recovered::Ended),
+                None if !self.is_pending(floor, txid)? => match self.storage.read(&void)? {
+                    Some(_) => {}
+                    None => return Ok(Recovered::Ended),
+                },
                 None => {
                     let abort = Record {
                         txid: txid.to_owned(),
@@ -98,7 +116,7 @@ impl Journal {
                     }
                     // Was it pending until now, the number had not been used: it is aborted. Else it may have been
                     // committed, and trimmed, since the commits were listed. The abort hides nothing by itself.
-                    if !self.is_pending(floor, txid)? {
+                    if !self.is_pending(floor, txid)? && self.storage.read(&void)?.is_none() {
                         return Ok(Recovered::Ended);
                     }
                 }
@@ -118,10 +136,10 @@ impl Journal {
 
     /// What recovering a write would come to.
     pub(super) fn would_recover(&self, txid: &str) -> Result<Recovered> {
-        let commits = Commits::list(self)?;
+        let records = Commits::list(self)?.all(self)?;
         let void = self.storage.read(&names::void_path(&self.table, txid))?.is_some();
-        Ok(match commits.of(txid) {
-            Some((seq, record)) if record.kind != Kind::Abort && !void => Recovered::RolledForward { seq },
+        Ok(match records.iter().find(|(_, record)| record.txid == txid) {
+            Some((seq, record)) if record.kind != Kind::Abort && !void => Recovered::RolledForward { seq: *seq },
             _ => Recovered::Aborted,
         })
     }
@@ -143,9 +161,8 @@ impl Journal {
 
     /// Deletes every data file of a write, and what it has not finished.
     fn delete_files_of(&self, txid: &str) -> Result<()> {
-        for (path, _) in self.files_of(&|owner| owner == txid)? {
-            self.storage.delete(&path)?;
-        }
+        let files = self.files_of(&|owner| owner == txid)?;
+        self.storage.delete_all(&files.into_iter().map(|(path, _)| path).collect::<Vec<_>>())?;
         self.each_dir(&mut |dir, _| self.storage.discard_unfinished(dir, txid, std::time::Duration::ZERO))
     }
 
@@ -170,26 +187,40 @@ impl Journal {
     }
 
     /// The commit records that may be deleted: settled, older than a day, below the lowest floor of any pending marker,
-    /// and never the newest. The floor's own record stays: else the listing of a pending writer may miss it, because it
-    /// goes, and every later one, because they come. Those of overwrites stay for as long as the trash holds what they replaced, and
-    /// those of a batch until its claim says that it is committed.
+    /// and never the newest of those that are old. Such a one, and the floor's own, stay: else a listing may miss the
+    /// record, because it goes, and every later one, because they come. Those of overwrites stay for as long as the trash holds what they
+    /// replaced, and those of a batch until its claim says that it is committed.
     ///
     /// `emptied_after` is for a dry run of vacuum: trash of commits older than that counts as gone.
     pub(super) fn trimmable(&self, emptied_after: Option<Duration>) -> Result<Vec<u64>> {
-        let commits = Commits::list(self)?;
+        let listed = self.storage.list_dir(&names::commits_dir(&self.table))?.files;
+        let numbers: Vec<(u64, DateTime<Utc>)> =
+            listed.iter().filter_map(|file| Some((parse_commit(file.name())?, file.modified))).collect();
+        // By the storage's clock: a guess that spares reading the new ones. The record's own time decides.
+        let mut candidates: Vec<u64> = numbers
+            .into_iter()
+            .filter(|(_, modified)| self.is_older(*modified, KEEP_RECORDS - CLOCKS_MAY_DIFFER))
+            .map(|(seq, _)| seq)
+            .collect();
+        candidates.sort_unstable();
+        candidates.pop();
+        if candidates.is_empty() {
+            return Ok(candidates);
+        }
         let pending = snapshot::pending(self)?;
         let trashed: HashSet<u64> = self.trashed_commits()?.into_iter().collect();
         let lowest_floor = pending.iter().map(|(floor, _)| *floor).min().unwrap_or(u64::MAX);
         let unsettled: HashSet<&str> = pending.iter().map(|(_, txid)| txid.as_str()).collect();
+        let kept_by_trash = |seq: &u64| emptied_after.is_none() && trashed.contains(seq);
+        let candidates = candidates.into_iter().filter(|seq| *seq < lowest_floor && !kept_by_trash(seq));
         let mut trimmable = Vec::new();
-        for (seq, record) in commits.records() {
+        for (seq, record) in commits::read(self, candidates)?.flatten() {
             let in_trash = trashed.contains(&seq) && !emptied_after.is_some_and(|age| self.is_older(record.at, age));
-            let may_go = seq < commits.highest()
-                && seq < lowest_floor
-                && !in_trash
+            if !in_trash
                 && !unsettled.contains(record.txid.as_str())
-                && self.is_older(record.at, KEEP_RECORDS);
-            if may_go && self.needs_no_claim(record)? {
+                && self.is_older(record.at, KEEP_RECORDS)
+                && self.needs_no_claim(&record)?
+            {
                 trimmable.push(seq);
             }
         }
@@ -205,11 +236,18 @@ impl Journal {
         }
     }
 
-    /// Step 10.
-    pub(super) fn trim(&self) -> Result<()> {
-        for seq in self.trimmable(None)? {
-            self.storage.delete(&names::commit_path(&self.table, seq))?;
+    /// Step 10. Nothing but a look where the oldest record is too new.
+    pub(super) fn trim(&self, commits: &Commits) -> Result<()> {
+        let oldest = commits.lowest_written(self)?;
+        if oldest.is_none_or(|oldest| !self.is_older(oldest, KEEP_RECORDS - CLOCKS_MAY_DIFFER)) {
+            return Ok(());
         }
-        Ok(())
+        let path = |seq| names::commit_path(&self.table, seq);
+        self.storage.delete_all(&self.trimmable(None)?.into_iter().map(path).collect::<Vec<_>>())
     }
+}
+
+/// Whether one of the records commits the write.
+fn is_committed(records: &[(u64, Arc<Record>)], txid: &str) -> bool {
+    records.iter().any(|(_, record)| record.txid == txid && record.kind != Kind::Abort)
 }

@@ -1,15 +1,17 @@
 //! One write: begun, filled with files, committed or given up.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::batch::{BatchName, Claimed, CommittedBatch};
+use super::commits::{self, Commits, Records};
 use super::names;
 use super::record::{self, Kind, Marker, Record};
 use super::recover::Recovered;
-use super::snapshot::{self, Commits, Snapshot};
+use super::snapshot::{self, Snapshot};
 use super::{Journal, MAX_TRIES};
-use crate::error::{Error, ErrorKind, Result};
-use crate::storage::PutOutcome;
+use crate::error::{Error, Result};
+use crate::storage::{PutOutcome, both};
 
 /// A write that is under way. Dropped without [`Transaction::commit`] it deletes its files, then its marker.
 #[derive(Debug)]
@@ -19,9 +21,12 @@ pub struct Transaction {
     batch: Option<BatchName>,
     txid: String,
     floor: u64,
-    base: u64,
+    /// Of step 3: the highest is `base`.
+    commits: Commits,
     /// Below the root.
     files: Vec<String>,
+    /// How many of them are whole.
+    whole: usize,
     open: bool,
 }
 
@@ -36,6 +41,16 @@ pub struct Committed {
     pub repeated: bool,
 }
 
+/// What step 5 finds.
+enum Look {
+    /// The highest number.
+    Highest(u64),
+    /// Commits were trimmed meanwhile: look again.
+    Unclear,
+    /// The record was put after all, under this number, and another process has settled it since.
+    Settled(u64),
+}
+
 impl Journal {
     /// Steps 1 to 3: begins a write. What dead writers left is recovered first.
     ///
@@ -43,17 +58,32 @@ impl Journal {
     pub fn begin(&self, kind: Kind, batch: Option<BatchName>) -> Result<Transaction> {
         let environment = &self.environment;
         let txid = environment.new_txid();
-        let commits = Commits::list(self)?;
-        let floor = commits.highest();
+        let floor = Commits::list(self)?.highest();
         let marker = Marker { txid: txid.clone(), at: environment.now(), writer: environment.writer() };
         let path = names::pending_path(&self.table, floor, &txid);
         // Before the put: should its answer be lost, dropping the transaction takes the marker back.
-        let mut transaction =
-            Transaction { journal: self.clone(), kind, batch, txid, floor, base: 0, files: Vec::new(), open: true };
+        let mut transaction = Transaction {
+            journal: self.clone(),
+            kind,
+            batch,
+            txid,
+            floor,
+            commits: Commits::default(),
+            files: Vec::new(),
+            whole: 0,
+            open: true,
+        };
         // A txid is ours alone: AlreadyExists is a lost answer to our own put.
         self.storage.put_if_absent(&path, &record::to_json(&marker)?)?;
-        self.recover_dead(&transaction.txid, &commits)?;
-        transaction.base = Commits::list(self)?.highest();
+        let (pending, commits) = both(self.storage.as_ref(), || snapshot::pending(self), || Commits::list(self))?;
+        let recovered = self.recover_dead(&transaction.txid, &pending)?;
+        transaction.commits = if recovered { Commits::list(self)? } else { commits };
+        let since = transaction.commits.above(self, floor)?;
+        // Nothing above our floor is trimmed while we are pending.
+        if since.is_none() {
+            return Err(transaction.given_up());
+        }
+        transaction.check_not_aborted(since.as_ref())?;
         Ok(transaction)
     }
 }
@@ -61,12 +91,17 @@ impl Journal {
 impl Transaction {
     /// The name of data file number `number`, for any directory of the table.
     pub fn file_name(&self, number: u64) -> String {
-        names::data_file(self.base, &self.txid, number)
+        names::data_file(self.commits.highest(), &self.txid, number)
     }
 
     /// Notes the path of a file before it may appear: what is noted is committed, or deleted if the write is given up.
     pub fn note(&mut self, path: String) {
         self.files.push(path);
+    }
+
+    /// Says that one of the noted files is whole: its writer answered so.
+    pub fn is_whole(&mut self) {
+        self.whole += 1;
     }
 
     /// Steps 5 to 10. `replaced` lists every file of the partitions concerned, with its path below the table, and says
@@ -100,60 +135,130 @@ impl Transaction {
         {
             return Ok(Committed { seq, rows, repeated: true }); // dropping ourselves deletes our files
         }
+        // An append needs no other look than that of step 3: whoever gives this writer up from then on takes the next
+        // number first, or, where that was trimmed, made it void, as step 7 sees.
+        let mut known = (self.kind == Kind::Append).then(|| self.commits.highest());
+        let mut tried = None;
         for attempt in 1..=MAX_TRIES {
-            let commits = Commits::list(&journal)?;
-            if commits.of(&self.txid).is_some_and(|(_, record)| record.kind == Kind::Abort) {
-                return Err(journal.conflict("another process took this writer for dead and gave it up"));
-            }
-            let snapshot = journal.snapshot_of(&commits)?;
-            self.check_alive()?;
-            if self.kind == Kind::Overwrite {
-                record.replaces = replaced(&snapshot)?;
-                record.replaces.retain(|path| !own.contains(path));
-            }
-            let seq = commits.highest() + 1;
+            let seq = match known.take() {
+                Some(base) => base + 1,
+                None => match self.look_again(tried, &own, &mut record, replaced)? {
+                    Look::Highest(highest) => highest + 1,
+                    Look::Unclear => continue,
+                    Look::Settled(seq) => {
+                        self.open = false;
+                        return Ok(Committed { seq, rows, repeated: false });
+                    }
+                },
+            };
+            tried = Some(seq);
             match self.put_record(seq, &record) {
                 Ok(true) => {}
                 Ok(false) => {
-                    journal.environment.back_off(attempt);
+                    if attempt > 1 {
+                        journal.environment.back_off(attempt);
+                    }
                     continue;
                 }
-                Err(error) => return self.resolve(rows, error),
+                Err(error) => return self.resolve(seq, rows, error),
             }
-            match journal.storage.read(&names::void_path(&journal.table, &self.txid)) {
-                Ok(None) => {}
-                Ok(Some(_)) => {
-                    journal.storage.delete(&names::commit_path(&journal.table, seq))?;
-                    return Err(journal.conflict("another process took this writer for dead and gave it up"));
+            let storage = journal.storage.as_ref();
+            // Nothing is left to do for an append but to take its marker away, which may be done at the same time: it
+            // is void before the record is put, or never.
+            let settles = self.kind == Kind::Append && self.batch.is_none() && storage.access().remote;
+            let marker = names::pending_path(&journal.table, self.floor, &self.txid);
+            let void = names::void_path(&journal.table, &self.txid);
+            let looked = match settles {
+                // A marker that stays is deleted by the next writer.
+                true => {
+                    both(storage, || Ok(storage.delete(&marker).ok()), || storage.read(&void)).map(|(_, void)| void)
                 }
-                Err(error) => return self.resolve(rows, error),
+                false => storage.read(&void),
+            };
+            match looked {
+                Ok(None) => {}
+                // The record stays, and goes when it is trimmed: no reader takes a void one for a commit, and its
+                // number must not be used again above later ones.
+                Ok(Some(_)) => return Err(self.given_up()),
+                Err(error) => return self.resolve(seq, rows, error),
             }
             // Committed: from here on nothing is undone. What of the rest fails is done by a later writer.
             self.open = false;
-            let _ = journal.settle(seq, &record, self.floor).and_then(|()| journal.trim());
+            let settled = if settles { Ok(()) } else { journal.settle(seq, &record, self.floor) };
+            let _ = settled.and_then(|()| journal.trim(&self.commits));
             return Ok(Committed { seq, rows, repeated: false });
         }
         Err(journal.conflict(&format!("other writers were faster {MAX_TRIES} times")))
     }
 
+    /// Step 5. `tried` is the number of a record that may have been put, though another was found there.
+    fn look_again(
+        &self,
+        tried: Option<u64>,
+        own: &[String],
+        record: &mut Record,
+        replaced: &mut dyn FnMut(&Snapshot) -> Result<Vec<String>>,
+    ) -> Result<Look> {
+        let journal = &self.journal;
+        let commits = Commits::list(journal)?;
+        let since = commits.above(journal, self.floor)?;
+        self.check_not_aborted(since.as_ref())?;
+        let snapshot = match self.kind {
+            Kind::Overwrite => journal.snapshot_of(&commits)?,
+            _ => None,
+        };
+        // The marker goes after the void mark is put, or after a commit was settled.
+        let marked = snapshot::pending(journal)?.iter().any(|(_, txid)| *txid == self.txid);
+        let void = snapshot::void(journal)?.contains(&self.txid);
+        match tried {
+            _ if void => return Err(self.given_up()),
+            Some(seq) if !marked => return Ok(Look::Settled(seq)),
+            None if !marked => return Err(self.given_up()),
+            _ => {}
+        }
+        match snapshot {
+            _ if since.is_none() => Ok(Look::Unclear),
+            None if self.kind == Kind::Overwrite => Ok(Look::Unclear),
+            None => Ok(Look::Highest(commits.highest())),
+            Some(snapshot) => {
+                record.replaces = replaced(&snapshot)?;
+                record.replaces.retain(|path| !own.contains(path));
+                Ok(Look::Highest(commits.highest()))
+            }
+        }
+    }
+
+    fn given_up(&self) -> Error {
+        self.journal.conflict("another process took this writer for dead and gave it up")
+    }
+
     /// Ends a write of which nobody can say whether it is committed: the answer to step 6 or 7 was an error, and the
     /// record may be there all the same. Its files must not be deleted then. It is recovered as any other process would
     /// do it: finished where its record is there, and made void where it is not.
-    fn resolve(&mut self, rows: u64, error: Error) -> Result<Committed> {
-        // On a file system what failed is not there, or is there to be seen: then the write is given up as any other.
-        let unseen = || Commits::list(&self.journal).is_ok_and(|commits| commits.of(&self.txid).is_none());
-        if !self.journal.storage.failed_puts_may_land() && unseen() {
+    fn resolve(&mut self, tried: u64, rows: u64, error: Error) -> Result<Committed> {
+        if !self.journal.storage.failed_puts_may_land() && self.is_unseen().unwrap_or(false) {
             return Err(error); // dropping ourselves deletes the files and the marker
         }
         self.open = false;
         match self.journal.recover(self.floor, &self.txid) {
             Ok(Recovered::RolledForward { seq }) => Ok(Committed { seq, rows, repeated: false }),
             Ok(Recovered::Aborted) => Err(error),
-            Ok(Recovered::Ended) | Err(_) => Err(error.with_hint(format!(
+            // By whom else but one who found the record.
+            Ok(Recovered::Ended) => Ok(Committed { seq: tried, rows, repeated: false }),
+            Err(_) => Err(error.with_hint(format!(
                 "Whether the write to table \"{}\" was committed is not known: all of it is visible, or nothing. amplify_history says which.",
                 self.journal.table
             ))),
         }
+    }
+
+    /// Whether our record is not there. On a file system, what failed is there to be seen, or never will be.
+    fn is_unseen(&self) -> Result<bool> {
+        let records = Commits::list(&self.journal)?.above(&self.journal, self.floor)?;
+        let is_ours = |(_, record): &(u64, Arc<Record>)| record.txid == self.txid;
+        // After the records: while the marker is there, ours is not trimmed.
+        Ok(records.is_some_and(|records| !records.iter().any(is_ours))
+            && self.journal.marker(self.floor, &self.txid)?.is_some())
     }
 
     /// Puts the commit record; `false` where another one is there, be it the abort of this write. Our own there is a
@@ -164,30 +269,41 @@ impl Transaction {
         match journal.storage.put_if_absent(&path, &record::to_json(record)?)? {
             PutOutcome::Created => Ok(true),
             PutOutcome::AlreadyExists => {
-                let there = snapshot::read_by_number(journal, seq)?;
+                let there = commits::read_by_number(journal, seq)?;
                 Ok(there.is_some_and(|there| there.txid == self.txid && there.kind != Kind::Abort))
             }
         }
     }
 
-    /// Step 5: a recoverer may have given us up.
-    fn check_alive(&self) -> Result<()> {
-        let journal = &self.journal;
-        let marked = snapshot::pending(journal)?.iter().any(|(_, txid)| *txid == self.txid);
-        if marked && !snapshot::void(journal)?.contains(&self.txid) {
-            return Ok(());
-        }
-        Err(journal.conflict("another process took this writer for dead and gave it up"))
+    /// That none of the records since our floor gives us up.
+    fn check_not_aborted(&self, since: Option<&Records>) -> Result<()> {
+        let aborts = |(_, record): &(u64, Arc<Record>)| record.txid == self.txid && record.kind == Kind::Abort;
+        if since.is_some_and(|since| since.iter().any(aborts)) { Err(self.given_up()) } else { Ok(()) }
     }
 
     /// Deletes the files, then the marker; what fails is left to a later writer.
     fn abort(&mut self) -> Result<()> {
         self.open = false;
-        let storage = &self.journal.storage;
-        for path in &self.files {
-            storage.delete(path)?;
+        let result = self.clear_away();
+        if result.is_err() {
+            self.journal.environment.abandon(&self.txid);
         }
-        storage.delete(&names::pending_path(&self.journal.table, self.floor, &self.txid))
+        result
+    }
+
+    fn clear_away(&self) -> Result<()> {
+        let journal = &self.journal;
+        if journal.storage.failed_puts_may_land() && self.leaves_traces() {
+            journal.storage.put_if_absent(&names::void_path(&journal.table, &self.txid), b"")?;
+        }
+        journal.storage.delete_all(&self.files)?;
+        journal.storage.delete(&names::pending_path(&journal.table, self.floor, &self.txid))
+    }
+
+    /// Whether a file may appear after it was deleted, since nobody knows how its put ended; or a reader may have seen
+    /// one that is gone, and find no journal, which goes with the marker where directories are not kept.
+    fn leaves_traces(&self) -> bool {
+        self.whole < self.files.len() || (self.commits.is_empty() && !self.files.is_empty())
     }
 }
 
@@ -206,15 +322,9 @@ impl Journal {
         if let Some(batch) = record.batch.as_deref().map(BatchName::parse).transpose()? {
             self.mark_committed(&batch, &record.txid, CommittedBatch { seq, rows: record.rows })?;
         }
-        for below in &record.replaces {
-            let path = format!("{}/{below}", self.table);
-            match self.storage.rename(&path, &names::trash_path(&self.table, seq, below)) {
-                Ok(()) => {}
-                // Another process has moved it already.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
+        // One that is not there has been moved by another process.
+        let trash = |below: &String| (format!("{}/{below}", self.table), names::trash_path(&self.table, seq, below));
+        self.storage.rename_all(&record.replaces.iter().map(trash).collect::<Vec<_>>())?;
         self.storage.delete(&names::pending_path(&self.table, floor, &record.txid))
     }
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Journal;
+use super::commits;
 use super::names;
-use super::record::Kind;
-use super::snapshot::{self, Snapshot};
+use super::record::{Kind, Record};
+use super::snapshot::Snapshot;
 use super::transaction::Committed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{Access, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use crate::storage::{Access, Cancel, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
 use crate::store::table::TableName;
 
 /// A file in the trash.
@@ -60,7 +61,7 @@ impl Journal {
     /// `NotFound` where there is no such commit any more, `InvalidInput` where it is no overwrite, and `NotFound` where
     /// the trash does not hold all of its files any more.
     pub fn restore(&self, seq: u64, count: &CountRows, replaced: &mut VisibleFiles) -> Result<Committed> {
-        let record = snapshot::read_by_number(self, seq)?.ok_or_else(|| {
+        let record = self.commit_of(seq)?.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("Table \"{}\" has no commit {seq} in its history!", self.table))
                 .with_hint("amplify_history lists the commits; those that were vacuumed are gone.")
         })?;
@@ -108,11 +109,19 @@ impl Journal {
             };
             transaction.note(path.clone());
             self.copy(file, &path)?;
+            transaction.is_whole();
         }
         let partitions = record.partitions.clone();
         let bytes = metas.iter().map(|file| file.size).sum();
         transaction
             .commit(partitions.iter().cloned().collect(), rows, bytes, &mut |snapshot| replaced(&partitions, snapshot))
+    }
+
+    /// A record that is no void write's.
+    fn commit_of(&self, seq: u64) -> Result<Option<Arc<Record>>> {
+        let Some(record) = commits::read_by_number(self, seq)? else { return Ok(None) };
+        let void = self.storage.read(&names::void_path(&self.table, &record.txid))?;
+        Ok((record.kind == Kind::Abort || void.is_none()).then_some(record))
     }
 
     fn copy(&self, file: &TrashedFile, to: &str) -> Result<()> {
@@ -172,6 +181,11 @@ impl Storage for WithTrash {
         self.storage.access()
     }
 
+    fn cancellable(&self, cancel: &Cancel) -> Option<Arc<dyn Storage>> {
+        let storage = self.storage.cancellable(cancel)?;
+        Some(Arc::new(Self::new(storage, self.table.clone())))
+    }
+
     fn list_dir(&self, dir: &str) -> Result<Listing> {
         self.storage.list_dir(dir)
     }
@@ -186,6 +200,10 @@ impl Storage for WithTrash {
 
     fn read(&self, path: &str) -> Result<Option<Bytes>> {
         self.storage.read(path)
+    }
+
+    fn read_all(&self, paths: &[String]) -> Result<Vec<Option<Bytes>>> {
+        self.storage.read_all(paths)
     }
 
     fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {

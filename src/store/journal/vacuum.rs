@@ -2,9 +2,10 @@
 
 use chrono::Duration;
 
+use super::commits;
 use super::names;
 use super::recover::{LEASE, Recovered};
-use super::snapshot::{self, Commits};
+use super::snapshot;
 use super::{Journal, TrashedFile};
 use crate::error::Result;
 
@@ -54,7 +55,8 @@ impl Journal {
 
     fn vacuum_pending(&self, dry_run: bool, actions: &mut Vec<VacuumAction>) -> Result<()> {
         for (floor, txid) in snapshot::pending(self)? {
-            if !self.is_dead(floor, &txid)? {
+            let Some(marker) = self.marker(floor, &txid)? else { continue };
+            if !self.is_dead(&marker) {
                 continue;
             }
             let path = names::pending_path(&self.table, floor, &txid);
@@ -100,12 +102,11 @@ impl Journal {
     }
 
     fn vacuum_trash(&self, older_than: Duration, dry_run: bool, actions: &mut Vec<VacuumAction>) -> Result<()> {
-        // Listed in this order: a commit that is in the trash by now has its record in the commits.
         let trashed = self.trashed_commits()?;
-        let commits = Commits::list(self)?;
         for seq in trashed {
             // A record is kept for as long as its trash is; without one, the commit is older than any record.
-            let recent = commits.get(seq).is_some_and(|record| !self.is_older(record.at, older_than));
+            let record = commits::read_by_number(self, seq)?;
+            let recent = record.is_some_and(|record| !self.is_older(record.at, older_than));
             if recent {
                 continue;
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{ArrayRef, StringArray};
@@ -22,7 +23,7 @@ pub(in crate::store) struct Memory(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    files: Mutex<BTreeMap<String, Bytes>>,
+    files: Mutex<BTreeMap<String, (FileMeta, Bytes)>>,
     listed: Mutex<Vec<String>>,
     read: Mutex<Vec<(String, Range<u64>)>>,
 }
@@ -30,8 +31,14 @@ struct State {
 impl Memory {
     pub(in crate::store) fn put(&self, path: &str, bytes: impl Into<Bytes>) -> FileMeta {
         let bytes = bytes.into();
-        let meta = meta(path, bytes.len());
-        self.0.files.lock().unwrap().insert(path.to_owned(), bytes);
+        static PUT: AtomicU64 = AtomicU64::new(0);
+        let meta = FileMeta {
+            path: path.to_owned(),
+            size: bytes.len() as u64,
+            modified: DateTime::<Utc>::UNIX_EPOCH,
+            etag: Some(PUT.fetch_add(1, Ordering::Relaxed).to_string()),
+        };
+        self.0.files.lock().unwrap().insert(path.to_owned(), (meta.clone(), bytes));
         meta
     }
 
@@ -53,10 +60,6 @@ impl Memory {
     }
 }
 
-fn meta(path: &str, size: usize) -> FileMeta {
-    FileMeta { path: path.to_owned(), size: size as u64, modified: DateTime::<Utc>::UNIX_EPOCH, etag: None }
-}
-
 fn read_only<T>() -> Result<T> {
     Err(Error::new(ErrorKind::Unsupported, "The store in memory is for reading"))
 }
@@ -71,11 +74,11 @@ impl Storage for Memory {
         let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
         let mut dirs = BTreeSet::new();
         let mut listing = Listing::default();
-        for (path, bytes) in self.0.files.lock().unwrap().range(prefix.clone()..) {
+        for (path, (meta, _)) in self.0.files.lock().unwrap().range(prefix.clone()..) {
             let Some(rest) = path.strip_prefix(&prefix) else { break };
             match rest.split_once('/') {
                 Some((name, _)) => drop(dirs.insert(name.to_owned())),
-                None => listing.files.push(meta(path, bytes.len())),
+                None => listing.files.push(meta.clone()),
             }
         }
         listing.dirs = dirs.into_iter().collect();
@@ -83,12 +86,12 @@ impl Storage for Memory {
     }
 
     fn read(&self, path: &str) -> Result<Option<Bytes>> {
-        Ok(self.0.files.lock().unwrap().get(path).cloned())
+        Ok(self.0.files.lock().unwrap().get(path).map(|(_, bytes)| bytes.clone()))
     }
 
     fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let missing = || Error::new(ErrorKind::NotFound, format!("No file \"{}\"", self.location(path)));
-        let bytes = self.0.files.lock().unwrap().get(path).cloned().ok_or_else(missing)?;
+        let (_, bytes) = self.0.files.lock().unwrap().get(path).cloned().ok_or_else(missing)?;
         let answer = |range: &Range<u64>| {
             self.0.read.lock().unwrap().push((path.to_owned(), range.clone()));
             match range.end <= bytes.len() as u64 {

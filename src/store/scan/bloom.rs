@@ -18,7 +18,7 @@ const MAX_VALUES: usize = 16;
 
 /// Removes the row groups in which no value of an equality or membership test can be.
 pub(super) fn rule_out(
-    source: &FileSource,
+    source: &mut FileSource,
     reader: &ArrowReaderMetadata,
     tests: &[ColumnTest],
     groups: Vec<GroupPlan>,
@@ -41,6 +41,7 @@ pub(super) fn rule_out(
     if ranges.is_empty() {
         return Ok(groups);
     }
+    source.read_whole_if_small()?;
     let mut absent = vec![false; groups.len()];
     for ((position, values), bytes) in lookups.into_iter().zip(source.fetch(&ranges)?) {
         let filter = Sbbf::from_bytes(&bytes).map_err(|error| source.corrupt(error))?;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::basic::Type as PhysicalType;
+use parquet::basic::{ConvertedType, Encoding, Type as PhysicalType};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::schema::types::SchemaDescriptor;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +23,28 @@ pub fn output_schema(table: &Table, columns: &[usize]) -> SchemaRef {
     let fields: Fields =
         columns.iter().map(|&column| output_field(table.schema().field(column)).with_nullable(true)).collect();
     Arc::new(Schema::new(fields))
+}
+
+/// How a VARCHAR of few different values is given out to those who take it: with its keys and values as the file has
+/// them. All batches of one row group share one array of values.
+pub fn text_dictionary() -> DataType {
+    DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8))
+}
+
+/// A row group's dictionary of at most this size, compressed, is small.
+const SMALL_DICTIONARY_MAX_BYTES: u64 = 16 * 1024;
+
+/// `schema`, with dictionaries where `columns` have them.
+pub(super) fn schema_of(schema: &SchemaRef, columns: &[ArrayRef]) -> SchemaRef {
+    let dictionary = text_dictionary();
+    if columns.iter().all(|column| column.data_type() != &dictionary) {
+        return schema.clone();
+    }
+    let field = |(field, column): (&FieldRef, &ArrayRef)| match column.data_type() == &dictionary {
+        true => Arc::new(field.as_ref().clone().with_data_type(dictionary.clone())),
+        false => field.clone(),
+    };
+    Arc::new(Schema::new(schema.fields().iter().zip(columns).map(field).collect::<Fields>()))
 }
 
 fn output_field(field: &Field) -> Field {
@@ -45,13 +67,16 @@ pub(super) struct Target {
     pub(super) canonical: Field,
     /// As it is given out.
     pub(super) output: Field,
+    /// Whether it may be given out as [`text_dictionary`] instead.
+    dictionary: bool,
 }
 
 impl Target {
-    pub(super) fn new(table: &Table, column: usize) -> Self {
+    pub(super) fn new(table: &Table, column: usize, dictionaries: bool) -> Self {
         let canonical = table.schema().field(column).clone();
         let output = output_field(&canonical).with_nullable(true);
-        Self { canonical, output }
+        let dictionary = dictionaries && output.data_type() == &DataType::Utf8View;
+        Self { canonical, output, dictionary }
     }
 
     /// The column as it is given out, from what a file holds as `from`.
@@ -60,7 +85,7 @@ impl Target {
     /// Where a value cannot be cast without loss, or the type not at all; names column and types, not the file.
     pub(super) fn convert(&self, array: &ArrayRef, from: &Field) -> Result<ArrayRef> {
         let wanted = self.output.data_type();
-        if array.data_type() == wanted {
+        if array.data_type() == wanted || (self.dictionary && array.data_type() == &text_dictionary()) {
             return Ok(array.clone());
         }
         if differs_in_names_only(array.data_type(), wanted) {
@@ -120,9 +145,12 @@ pub(super) fn reading_schema(
     let mut changed = false;
     for target in targets {
         let Some(root) = find_root(own.schema(), target.canonical.name()) else { continue };
-        let is_int96 =
-            leaf_of(metadata.file_metadata().schema_descr(), root).is_some_and(|(_, kind)| kind == PhysicalType::INT96);
-        let data_type = reading_type(fields[root].data_type(), target.canonical.data_type(), is_int96);
+        let leaf = leaf_of(metadata.file_metadata().schema_descr(), root);
+        let is_int96 = leaf.is_some_and(|(_, kind)| kind == PhysicalType::INT96);
+        let data_type = match leaf {
+            Some((leaf, _)) if target.dictionary && has_small_dictionaries(&metadata, leaf) => text_dictionary(),
+            _ => reading_type(fields[root].data_type(), target.canonical.data_type(), is_int96),
+        };
         if &data_type != fields[root].data_type() {
             fields[root] = Arc::new(fields[root].as_ref().clone().with_data_type(data_type));
             changed = true;
@@ -133,6 +161,21 @@ pub(super) fn reading_schema(
     }
     let schema = Arc::new(Schema::new_with_metadata(fields, own.schema().metadata().clone()));
     ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new().with_schema(schema)).or(Ok(own))
+}
+
+/// Whether a leaf column is text and all its values, in every row group, are keys of a small dictionary. Where a writer
+/// gave its dictionary up in the midst of a row group, the decoder would have to build a new one for each batch.
+fn has_small_dictionaries(metadata: &ParquetMetaData, leaf: usize) -> bool {
+    let is_small = |column: &ColumnChunkMetaData| {
+        let starts = column.dictionary_page_offset().zip(u64::try_from(column.data_page_offset()).ok());
+        let bytes = starts.and_then(|(dictionary, data)| data.checked_sub(u64::try_from(dictionary).ok()?));
+        let only_keys = column
+            .page_encoding_stats_mask()
+            .is_some_and(|pages| pages.is_only(Encoding::RLE_DICTIONARY) || pages.is_only(Encoding::PLAIN_DICTIONARY));
+        only_keys && bytes.is_some_and(|bytes| bytes <= SMALL_DICTIONARY_MAX_BYTES)
+    };
+    metadata.file_metadata().schema_descr().column(leaf).converted_type() == ConvertedType::UTF8
+        && metadata.row_groups().iter().all(|group| group.columns().get(leaf).is_some_and(is_small))
 }
 
 /// The position of a registered column among the top-level columns of a file.

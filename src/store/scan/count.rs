@@ -34,6 +34,7 @@ pub fn count(
         files,
         columns: Vec::new(),
         threads,
+        dictionaries: true,
     })?;
     let work = || -> Result<u64> {
         let mut consumer = scan.consumer();

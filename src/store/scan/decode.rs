@@ -1,5 +1,7 @@
 //! Decoding one row group, batch by batch.
 
+mod fetching;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +14,9 @@ use parquet::arrow::arrow_reader::{ArrowPredicate, ArrowPredicateFn, RowFilter, 
 use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
 use parquet::errors::ParquetError;
 
-use super::columns::Target;
+use self::fetching::Fetched;
+pub(super) use self::fetching::fetch;
+use super::columns::{self, Target};
 use super::open::{ColumnTest, GroupPlan, OpenFile};
 use super::{BATCH_ROWS, ScanContext};
 use crate::error::{Error, Result};
@@ -33,8 +37,18 @@ pub(super) struct Lane {
     /// Positions among the wanted columns.
     columns: Vec<usize>,
     progress: Progress,
+    fetched: Fetched,
     /// An error of ours on its way through the decoder, which would make it text.
     failure: Failure,
+}
+
+/// What a lane comes to when it goes on.
+#[derive(Debug)]
+pub(super) enum Decoded {
+    Part(Part),
+    /// Something has to be fetched first.
+    Short,
+    End,
 }
 
 type Failure = Arc<Mutex<Option<Error>>>;
@@ -64,50 +78,84 @@ impl Lane {
         // Each lane would repeat the tests.
         let testing = !file.groups[group].tests.is_empty();
         let lanes = if testing { vec![all] } else { balance(file, group, &all, max_lanes) };
-        let lane = |columns| Self {
-            file: file.clone(),
-            group,
-            columns,
-            progress: Progress::Waiting,
-            failure: Failure::default(),
+        let is_remote = context.access.remote && !file.source.is_whole();
+        let lane = |columns: Vec<usize>| {
+            let decodes = testing || columns.iter().any(|&column| file.wanted[column].is_some());
+            let lane = Self {
+                file: file.clone(),
+                group,
+                columns,
+                progress: Progress::Waiting,
+                fetched: Fetched::default(),
+                failure: Failure::default(),
+            };
+            if is_remote && decodes { lane.falls_short() } else { lane }
         };
         lanes.into_iter().map(lane).collect()
     }
 
-    /// The next rows of the lane; `None` at the end.
-    pub(super) fn next(&mut self, context: &ScanContext) -> Result<Option<Part>> {
-        // The decoder panics on some damaged files.
-        let next = catch_unwind(AssertUnwindSafe(|| self.decode(context)))
-            .unwrap_or_else(|_| Err(self.file.source.corrupt("its pages make no sense")));
-        if !matches!(next, Ok(Some(_))) {
+    /// The next rows of the lane. Where bytes have to travel they are not waited for: see [`Lane::is_short`].
+    pub(super) fn next(&mut self, context: &ScanContext) -> Result<Decoded> {
+        let next = self.guarded(|lane| lane.decode(context));
+        if !matches!(next, Ok(Decoded::Part(_) | Decoded::Short)) {
             self.progress = Progress::Finished;
+            self.fetched = Fetched::default();
         }
         next
     }
 
-    fn decode(&mut self, context: &ScanContext) -> Result<Option<Part>> {
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        // The decoder panics on some damaged files.
+        catch_unwind(AssertUnwindSafe(|| work(self)))
+            .unwrap_or_else(|_| Err(self.file.source.corrupt("its pages make no sense")))
+    }
+
+    fn decode(&mut self, context: &ScanContext) -> Result<Decoded> {
         loop {
             match &mut self.progress {
                 Progress::Waiting => self.progress = self.begin()?,
-                Progress::Finished => return Ok(None),
+                Progress::Finished => return Ok(Decoded::End),
                 Progress::Counting(left) => {
                     // Rows without columns take no memory, however many.
                     let most = if self.columns.is_empty() { u64::MAX } else { BATCH_ROWS as u64 };
                     let rows = (*left).min(most);
                     *left -= rows;
-                    return Ok((rows > 0).then(|| Part { rows: rows as usize, columns: Vec::new() }));
+                    let part = Part { rows: rows as usize, columns: Vec::new() };
+                    return Ok(if rows > 0 { Decoded::Part(part) } else { Decoded::End });
                 }
-                Progress::Decoding(decoder, places) => match decoder.try_decode() {
-                    Ok(DecodeResult::Data(batch)) => {
-                        return part(&self.file, &self.columns, places, &context.targets, &batch).map(Some);
+                Progress::Decoding(decoder, places) => {
+                    let source = &self.file.source;
+                    if !self.fetched.asked.is_empty() {
+                        let ranges = std::mem::take(&mut self.fetched.asked);
+                        let answers = self.fetched.answer(source, &ranges).ok_or_else(|| {
+                            Error::internal(format!("What was fetched of \"{}\" is not all", source.location()))
+                        })?;
+                        decoder.push_ranges(ranges, answers).map_err(|error| source.corrupt(error))?;
                     }
-                    Ok(DecodeResult::Finished) => return Ok(None),
-                    Ok(DecodeResult::NeedsData(ranges)) => {
-                        let answers = self.file.source.fetch(&ranges)?;
-                        decoder.push_ranges(ranges, answers).map_err(|error| self.file.source.corrupt(error))?;
+                    let decoded = match self.fetched.early.take() {
+                        Some(batch) => Ok(DecodeResult::Data(batch)),
+                        None => decoder.try_decode(),
+                    };
+                    match decoded {
+                        Ok(DecodeResult::Data(batch)) => {
+                            return part(&self.file, &self.columns, places, &context.targets, &batch)
+                                .map(Decoded::Part);
+                        }
+                        Ok(DecodeResult::Finished) => return Ok(Decoded::End),
+                        Ok(DecodeResult::NeedsData(ranges)) if source.access().remote => {
+                            self.fetched.is_short = self.fetched.answer(source, &ranges).is_none();
+                            self.fetched.asked = ranges;
+                            if self.fetched.is_short {
+                                return Ok(Decoded::Short);
+                            }
+                        }
+                        Ok(DecodeResult::NeedsData(ranges)) => {
+                            let answers = source.fetch(&ranges)?;
+                            decoder.push_ranges(ranges, answers).map_err(|error| source.corrupt(error))?;
+                        }
+                        Err(error) => return Err(self.failed(error)),
                     }
-                    Err(error) => return Err(self.failed(error)),
-                },
+                }
             }
         }
     }
@@ -134,6 +182,11 @@ impl Lane {
         if !group.tests.is_empty() {
             let policy = RowSelectionPolicy::Auto { threshold: MASK_BELOW_RUN_ROWS };
             builder = builder.with_row_filter(self.row_filter(group)).with_row_selection_policy(policy);
+            if group.selection.is_some() && self.file.source.access().remote {
+                // To keep what a test decoded for later, the decoder would also ask for pages that are ruled out, up to
+                // the ends of batches.
+                builder = builder.with_max_predicate_cache_size(0);
+            }
         }
         Ok(Progress::Decoding(Box::new(builder.build().map_err(|error| self.failed(error))?), places))
     }
@@ -205,12 +258,13 @@ pub(super) fn assemble(context: &ScanContext, parts: Vec<Part>) -> Result<Record
             columns[position] = Some(array);
         }
     }
-    let filled = columns
+    let filled: Vec<ArrayRef> = columns
         .into_iter()
         .zip(&context.targets)
-        .map(|(column, target)| column.unwrap_or_else(|| new_null_array(target.output.data_type(), rows)));
+        .map(|(column, target)| column.unwrap_or_else(|| new_null_array(target.output.data_type(), rows)))
+        .collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(context.schema.clone(), filled.collect(), &options)?)
+    Ok(RecordBatch::try_new_with_options(columns::schema_of(&context.schema, &filled), filled, &options)?)
 }
 
 /// Splits columns into at most `max_lanes` lists that take about the same time to decode.

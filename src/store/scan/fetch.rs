@@ -2,52 +2,97 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
+use super::ahead::Charge;
+use super::pieces::{Pieces, Requests};
 use crate::error::{Error, Result};
-use crate::storage::{FileMeta, Storage};
+use crate::storage::{Access, FileMeta, Storage};
 
 /// Files up to this size are fetched whole, in one request: stores hold thousands of small ones.
 pub(super) const WHOLE_FILE_MAX_BYTES: u64 = 1024 * 1024;
 
+/// The same where a request costs next to nothing, and copying columns that nobody wants does not.
+pub(super) const LOCAL_WHOLE_FILE_MAX_BYTES: u64 = 128 * 1024;
+
 /// What is read of the end of a file to find its footer; few footers are larger.
-const FOOTER_GUESS_BYTES: u64 = 64 * 1024;
+const TAIL_BYTES: u64 = 64 * 1024;
 
-/// Ranges with at most this much between them are read as one.
-const COALESCE_GAP_BYTES: u64 = 64 * 1024;
+/// Bounds for what is read of the end of a file where it is known how much other files needed.
+const LEARNT_TAIL_BYTES: Range<u64> = 16 * 1024..1024 * 1024;
 
-/// Coalescing stops here, so that a remote backend can still fetch the parts of a row group concurrently.
-const COALESCED_MAX_BYTES: u64 = 8 * 1024 * 1024;
-
-/// A file of the store, of which the end (or all of it) is in memory.
+/// A file of the store, of which the end (or all of it) may be in memory.
 #[derive(Debug)]
 pub(super) struct FileSource {
     storage: Arc<dyn Storage>,
+    access: Access,
     meta: FileMeta,
-    /// Where `tail` starts; 0 where the whole file is in memory.
+    /// Where `tail` starts; 0 where the whole file is in memory, its size where nothing is.
     tail_start: u64,
-    tail: Bytes,
+    tail: Pieces,
+    /// For what is in memory.
+    charge: Option<Charge>,
 }
 
 impl FileSource {
-    /// Opens a file by reading its end; all of it where it has at most `whole_max_bytes`.
-    pub(super) fn open(storage: Arc<dyn Storage>, meta: FileMeta, whole_max_bytes: u64) -> Result<Self> {
-        let tail_start = if meta.size <= whole_max_bytes { 0 } else { meta.size.saturating_sub(FOOTER_GUESS_BYTES) };
-        let mut source = Self { storage, meta, tail_start: u64::MAX, tail: Bytes::new() };
-        source.tail = source.fetch(std::slice::from_ref(&(tail_start..source.meta.size)))?.swap_remove(0);
-        source.tail_start = tail_start;
-        Ok(source)
+    /// A file of which nothing is in memory yet. What comes to be is noted in `charge`.
+    pub(super) fn new(storage: &Arc<dyn Storage>, access: Access, meta: &FileMeta, charge: Option<Charge>) -> Self {
+        let (storage, meta) = (storage.clone(), meta.clone());
+        Self { storage, access, tail_start: meta.size, tail: Pieces::default(), meta, charge }
     }
 
-    /// The size of the file in bytes.
-    pub(super) fn size(&self) -> u64 {
-        self.meta.size
+    /// Whether a file of `size` bytes is fetched whole.
+    pub(super) fn is_small(size: u64, access: &Access) -> bool {
+        // Where requests cost more than bytes, what is left out of the middle of a file is no gain either.
+        let most = if access.remote {
+            WHOLE_FILE_MAX_BYTES.max(access.coalesce_gap_bytes)
+        } else {
+            LOCAL_WHOLE_FILE_MAX_BYTES
+        };
+        size <= most
+    }
+
+    /// Brings the last `bytes` of the file into memory.
+    pub(super) fn read_tail(&mut self, bytes: u64) -> Result<()> {
+        let start = self.meta.size.saturating_sub(bytes);
+        if start < self.tail_start || self.tail.size() == 0 {
+            let tail = self.fetch(std::slice::from_ref(&(start..self.meta.size)))?.swap_remove(0);
+            self.tail = Pieces::one(start, tail);
+            self.tail_start = start;
+        }
+        if let Some(charge) = &mut self.charge {
+            charge.set(self.tail.size());
+        }
+        Ok(())
+    }
+
+    /// Brings a small file into memory, all of it.
+    pub(super) fn read_whole_if_small(&mut self) -> Result<()> {
+        if Self::is_small(self.meta.size, &self.access) { self.read_tail(self.meta.size) } else { Ok(()) }
+    }
+
+    /// The file as it was listed.
+    pub(super) fn meta(&self) -> &FileMeta {
+        &self.meta
+    }
+
+    /// How it is best read.
+    pub(super) fn access(&self) -> &Access {
+        &self.access
     }
 
     /// What is in memory: a range that ends with the file, and its bytes.
     pub(super) fn tail(&self) -> (Range<u64>, Bytes) {
-        (self.tail_start..self.meta.size, self.tail.clone())
+        let range = self.tail_start..self.meta.size;
+        let bytes = self.tail.cut(&range).unwrap_or_default();
+        (range, bytes)
+    }
+
+    /// Whether all of the file is in memory.
+    pub(super) fn is_whole(&self) -> bool {
+        self.tail_start == 0
     }
 
     /// Where the file is, for messages.
@@ -60,73 +105,59 @@ impl FileSource {
         Error::corrupt(format!("Parquet file \"{}\" is damaged", self.location())).with_source(source)
     }
 
+    /// The bytes of `range`, where they are in memory.
+    pub(super) fn at_hand(&self, range: &Range<u64>) -> Option<Bytes> {
+        self.tail.cut(range)
+    }
+
     /// The bytes of `ranges`, in their order.
     pub(super) fn fetch(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let pieces = self.fetch_pieces(ranges, self.access.coalesce_gap_bytes)?;
+        let cut = |range| self.at_hand(range).or_else(|| pieces.cut(range));
+        let missing = || Error::internal(format!("No answer for a range of \"{}\"", self.location()));
+        ranges.iter().map(|range| cut(range).ok_or_else(missing)).collect()
+    }
+
+    /// What of `ranges` is not in memory, read over gaps of up to `gap_bytes`.
+    pub(super) fn fetch_pieces(&self, ranges: &[Range<u64>], gap_bytes: u64) -> Result<Pieces> {
         if let Some(range) = ranges.iter().find(|range| range.start > range.end || range.end > self.meta.size) {
             let message = format!("it refers to bytes {} to {} of {}", range.start, range.end, self.meta.size);
             return Err(self.corrupt(message));
         }
-        let in_tail = |range: &Range<u64>| range.start >= self.tail_start;
-        let missing: Vec<Range<u64>> = ranges.iter().filter(|range| !in_tail(range)).cloned().collect();
-        let requests = coalesce(missing);
-        let answers = match requests.is_empty() {
-            true => Vec::new(),
-            false => self.storage.read_ranges(&self.meta.path, &requests)?,
-        };
-        let cut = |bytes: &Bytes, start: u64, range: &Range<u64>| {
-            let (from, to) = ((range.start - start) as usize, (range.end - start) as usize);
-            match to <= bytes.len() {
-                true => Ok(bytes.slice(from..to)),
-                false => Err(self.corrupt("it became shorter while it was read")),
-            }
-        };
-        ranges
-            .iter()
-            .map(|range| {
-                if in_tail(range) {
-                    return cut(&self.tail, self.tail_start, range);
-                }
-                let index = requests.partition_point(|request| request.start <= range.start).saturating_sub(1);
-                match (requests.get(index), answers.get(index)) {
-                    (Some(request), Some(bytes)) => cut(bytes, request.start, range),
-                    _ => Err(Error::internal(format!("No answer for a range of \"{}\"", self.location()))),
-                }
-            })
-            .collect()
+        let missing: Vec<Range<u64>> = ranges.iter().filter(|range| range.start < self.tail_start).cloned().collect();
+        let requests = Requests::new(missing, gap_bytes, &self.access);
+        if requests.parts().is_empty() {
+            return Ok(Pieces::default());
+        }
+        let answers = self.storage.read_ranges(&self.meta.path, requests.parts())?;
+        requests.put_together(answers).ok_or_else(|| self.corrupt("it became shorter while it was read"))
     }
 }
 
-/// The fewest ranges to read that contain all of `ranges`: sorted, apart from each other.
-fn coalesce(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
-    ranges.sort_by_key(|range| (range.start, range.end));
-    let mut merged: Vec<Range<u64>> = Vec::new();
-    for range in ranges {
-        match merged.last_mut() {
-            Some(last)
-                if range.end <= last.end
-                    || range.start < last.end
-                    || (range.start <= last.end.saturating_add(COALESCE_GAP_BYTES)
-                        && range.end - last.start <= COALESCED_MAX_BYTES) =>
-            {
-                last.end = last.end.max(range.end);
+/// How much to read of the end of a file, so that footer and page index come in one request: learnt, over a network,
+/// from the files before it.
+#[derive(Debug, Default)]
+pub(super) struct TailGuess {
+    /// The most that a file needed; 0 where none is known.
+    most_bytes: AtomicU64,
+}
+
+impl TailGuess {
+    /// How many bytes to read.
+    pub(super) fn bytes(&self, access: &Access) -> u64 {
+        match self.most_bytes.load(Ordering::Relaxed) {
+            most if most > 0 && access.remote => {
+                most.saturating_add(most / 4).clamp(LEARNT_TAIL_BYTES.start, LEARNT_TAIL_BYTES.end)
             }
-            _ => merged.push(range),
+            _ => TAIL_BYTES,
         }
     }
-    merged
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn near_ranges_become_one_far_and_huge_ones_stay_apart() {
-        let gap = COALESCE_GAP_BYTES;
-        assert_eq!(coalesce(vec![10 + gap..20 + gap, 0..10]), vec![0..20 + gap]);
-        assert_eq!(coalesce(vec![0..10, 11 + gap..12 + gap]), vec![0..10, 11 + gap..12 + gap]);
-        let half = COALESCED_MAX_BYTES / 2 + 1;
-        assert_eq!(coalesce(vec![0..half, half..2 * half]), vec![0..half, half..2 * half]);
-        assert_eq!(coalesce(vec![0..100, 20..30, 90..120]), vec![0..120]);
+    /// Notes that the last `bytes` of a file were needed.
+    pub(super) fn learn(&self, bytes: u64) {
+        // A page index far from the footer is no reason to read what lies between.
+        if bytes <= LEARNT_TAIL_BYTES.end {
+            self.most_bytes.fetch_max(bytes, Ordering::Relaxed);
+        }
     }
 }

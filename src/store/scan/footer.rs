@@ -1,106 +1,158 @@
 //! Footers: what a Parquet file says about itself.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use parquet::DecodeResult;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMask, PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
 
-use super::fetch::FileSource;
-use crate::error::{Error, Result};
-use crate::storage::{FileMeta, Storage};
+use super::cache::{self, Key, Known};
+use super::fetch::{FileSource, TailGuess};
+use crate::error::Result;
 
-/// At least this many files a thread, where only their footers are read.
-const FOOTERS_PER_THREAD: usize = 8;
+/// What a file ends with: the length of its footer, and four letters.
+const FOOTER_END_BYTES: u64 = 8;
 
-/// The footer of a file, without page indexes.
-pub(super) fn read_footer(source: &FileSource) -> Result<ParquetMetaData> {
+/// The footer of a file, and what else is known of it.
+#[derive(Debug)]
+pub(super) struct Footer {
+    known: Known,
+    /// What the cache knows the file by; `None` where it is not to be remembered.
+    key: Option<Key>,
+}
+
+/// The parts of a page index that are known: for some row groups, of the columns that are tested, bounds and places
+/// of pages; of those that are read, places.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Coverage {
+    pub(super) row_groups: BTreeSet<usize>,
+    pub(super) to_test: BTreeSet<usize>,
+    pub(super) to_read: BTreeSet<usize>,
+}
+
+impl Coverage {
+    fn contains(&self, other: &Self) -> bool {
+        other.row_groups.is_subset(&self.row_groups)
+            && other.to_test.is_subset(&self.to_test)
+            && other.to_read.is_subset(&self.to_read)
+    }
+
+    fn with(mut self, other: &Self) -> Self {
+        self.row_groups.extend(&other.row_groups);
+        self.to_test.extend(&other.to_test);
+        self.to_read.extend(&other.to_read);
+        self
+    }
+}
+
+impl Footer {
+    /// The footer of a file: as it was read before, or else as [`Footer::read`] reads it.
+    pub(super) fn of(source: &mut FileSource, guess: &TailGuess, whole: bool) -> Result<Self> {
+        let key = Key::of(source.location(), source.meta());
+        if let Some(known) = key.as_ref().and_then(cache::look_up) {
+            return Ok(Self { known, key });
+        }
+        Self::read(source, guess, whole, key)
+    }
+
+    /// Reads the footer, and remembers it as `key`. With `whole`, a small file is brought into memory as a whole.
+    pub(super) fn read(source: &mut FileSource, guess: &TailGuess, whole: bool, key: Option<Key>) -> Result<Self> {
+        if whole {
+            source.read_whole_if_small()?;
+        }
+        if !source.is_whole() {
+            source.read_tail(guess.bytes(source.access()))?;
+        }
+        let footer = Arc::new(read_footer(source, guess)?);
+        let bytes = footer.memory_size() as u64;
+        let footer = Self { known: Known { footer, index: None, bytes }, key };
+        footer.remember();
+        Ok(footer)
+    }
+
+    /// Without page indexes.
+    pub(super) fn metadata(&self) -> &Arc<ParquetMetaData> {
+        &self.known.footer
+    }
+
+    /// The footer with (at least) some parts of the page index, where the file has them.
+    pub(super) fn with_page_index(
+        &mut self,
+        source: &mut FileSource,
+        guess: &TailGuess,
+        wanted: &Coverage,
+    ) -> Result<ParquetMetaData> {
+        let footer = self.known.footer.as_ref().clone();
+        if let Some((covered, index)) = &self.known.index
+            && covered.contains(wanted)
+        {
+            return Ok(footer.into_builder().set_page_index(Some(index.clone())).build());
+        }
+        source.read_whole_if_small()?;
+        let covered = self.known.index.take().map(|(covered, _)| covered).unwrap_or_default().with(wanted);
+        let indexed = read_page_index(source, guess, footer, &covered)?;
+        if let Some(index) = indexed.page_index() {
+            self.known.bytes = indexed.memory_size() as u64;
+            self.known.index = Some((covered, index.clone()));
+            self.remember();
+        }
+        Ok(indexed)
+    }
+
+    fn remember(&self) {
+        if let Some(key) = &self.key {
+            cache::remember(key.clone(), self.known.clone());
+        }
+    }
+}
+
+fn read_footer(source: &FileSource, guess: &TailGuess) -> Result<ParquetMetaData> {
+    let size = source.meta().size;
+    let (range, bytes) = source.tail();
+    if let Some(length) = bytes.len().checked_sub(8).and_then(|at| bytes.get(at..at + 4))
+        && let Ok(length) = <[u8; 4]>::try_from(length)
+    {
+        guess.learn(u64::from(u32::from_le_bytes(length)) + FOOTER_END_BYTES);
+    }
     let decoder = || {
-        let mut decoder =
-            ParquetMetaDataPushDecoder::try_new(source.size())?.with_page_index_policy(PageIndexPolicy::Skip);
-        let (range, bytes) = source.tail();
+        let mut decoder = ParquetMetaDataPushDecoder::try_new(size)?.with_page_index_policy(PageIndexPolicy::Skip);
         decoder.push_range(range, bytes)?;
         Ok(decoder)
     };
-    drive(source, decoder().map_err(|error: ParquetError| source.corrupt(error))?)
+    drive(source, guess, decoder().map_err(|error: ParquetError| source.corrupt(error))?)
 }
 
-/// The footer with the page indexes of some row groups and columns, where the file has them.
-pub(super) fn read_page_index(
+fn read_page_index(
     source: &FileSource,
+    guess: &TailGuess,
     footer: ParquetMetaData,
-    columns_to_test: &[usize],
-    columns_to_read: &[usize],
-    row_groups: &[usize],
+    wanted: &Coverage,
 ) -> Result<ParquetMetaData> {
-    let mask = |columns: &[usize]| ColumnChunkMask::row_groups_and_columns(row_groups.to_vec(), columns.to_vec());
-    let decoder = ParquetMetaDataPushDecoder::try_new_with_metadata(source.size(), footer)
+    let row_groups = || wanted.row_groups.iter().copied();
+    let mask =
+        |columns: &BTreeSet<usize>| ColumnChunkMask::row_groups_and_columns(row_groups(), columns.iter().copied());
+    let decoder = ParquetMetaDataPushDecoder::try_new_with_metadata(source.meta().size, footer)
         .map_err(|error| source.corrupt(error))?
         .with_page_index_policy(PageIndexPolicy::Optional)
-        .with_column_index_mask(mask(columns_to_test))
-        .with_offset_index_mask(mask(columns_to_read));
-    drive(source, decoder)
+        .with_column_index_mask(mask(&wanted.to_test))
+        .with_offset_index_mask(mask(&wanted.to_read));
+    drive(source, guess, decoder)
 }
 
-fn drive(source: &FileSource, mut decoder: ParquetMetaDataPushDecoder) -> Result<ParquetMetaData> {
+fn drive(source: &FileSource, guess: &TailGuess, mut decoder: ParquetMetaDataPushDecoder) -> Result<ParquetMetaData> {
     loop {
         match decoder.try_decode().map_err(|error| source.corrupt(error))? {
             DecodeResult::Data(metadata) => return Ok(metadata),
             DecodeResult::NeedsData(ranges) => {
+                for range in &ranges {
+                    guess.learn(source.meta().size.saturating_sub(range.start));
+                }
                 let answers: Vec<Bytes> = source.fetch(&ranges)?;
                 decoder.push_ranges(ranges, answers).map_err(|error| source.corrupt(error))?;
             }
             DecodeResult::Finished => return Err(source.corrupt("it has no footer")),
         }
     }
-}
-
-/// How many rows a data file has, by its footer.
-///
-/// # Errors
-/// `Corrupt`, naming the path, where it is no whole Parquet file; what reading fails with.
-pub fn file_row_count(storage: &Arc<dyn Storage>, file: &FileMeta) -> Result<u64> {
-    let source = FileSource::open(storage.clone(), file.clone(), 0)?;
-    let rows = read_footer(&source)?.file_metadata().num_rows();
-    u64::try_from(rows).map_err(|_| source.corrupt(format!("its footer counts {rows} rows")))
-}
-
-/// [`file_row_count`] of many files, in their order, on up to `threads` threads.
-///
-/// # Errors
-/// As [`file_row_count`], for the first file that fails.
-pub fn file_row_counts(storage: &Arc<dyn Storage>, files: &[&FileMeta], threads: usize) -> Result<Vec<u64>> {
-    let threads = threads.min(files.len() / FOOTERS_PER_THREAD).max(1);
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<Vec<(usize, u64)>> {
-        let mut counts = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(file) = files.get(index) else { return Ok(counts) };
-            match file_row_count(storage, file) {
-                Ok(rows) => counts.push((index, rows)),
-                Err(error) => {
-                    next.store(files.len(), Ordering::Relaxed);
-                    return Err(error);
-                }
-            }
-        }
-    };
-    let parts: Vec<Result<Vec<(usize, u64)>>> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let own = work();
-        let joined = others.into_iter().map(|thread| {
-            thread.join().unwrap_or_else(|_| Err(Error::internal("A thread that reads Parquet footers panicked")))
-        });
-        std::iter::once(own).chain(joined).collect()
-    });
-    let mut counts = vec![0; files.len()];
-    for part in parts {
-        for (index, rows) in part? {
-            counts[index] = rows;
-        }
-    }
-    Ok(counts)
 }

@@ -2,7 +2,7 @@
 //!
 //! A scan gets its files from [`crate::store::plan`]. For each it
 //!
-//! 1. reads the footer when the file's turn comes (small files whole, in one request),
+//! 1. gets the footer when the file's turn comes: from [`cache`], or from the file (small files whole, in one request),
 //! 2. rules out row groups by statistics and bloom filters, and pages by the page index,
 //! 3. decodes the tested columns first, and the wanted ones only in the rows that pass,
 //! 4. casts what the file holds to the registered types, without loss.
@@ -12,16 +12,21 @@
 //! so is a column inside a file that the table has as a partition key (the path wins).
 //!
 //! Who decodes what is decided in [`schedule`]: one consumer gets the rows in the order of the files, helped by
-//! background threads; several consumers share the row groups between them.
+//! background threads; several consumers share the row groups between them. Where bytes have to travel, threads of their
+//! own fetch what will be decoded next, as far [`ahead`] as memory and the query's appetite allow.
 
+mod ahead;
 mod bloom;
+mod cache;
 mod columns;
 mod count;
 mod decode;
 mod fetch;
 mod footer;
 mod open;
+mod pieces;
 mod prune;
+mod rows;
 mod schedule;
 mod slots;
 #[cfg(test)]
@@ -33,13 +38,15 @@ use arrow::array::new_null_array;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
+pub use self::cache::{DEFAULT_FOOTER_CACHE_BYTES, FooterCacheStats, footer_cache_stats, set_footer_cache_bytes};
 use self::columns::Target;
-pub use self::columns::output_schema;
+pub use self::columns::{output_schema, text_dictionary};
 pub use self::count::count;
-pub use self::footer::{file_row_count, file_row_counts};
+use self::fetch::TailGuess;
+pub use self::rows::{file_row_count, file_row_counts};
 use self::schedule::{Claim, Schedule};
 use crate::error::{Error, Result};
-use crate::storage::Storage;
+use crate::storage::{self, Access, Cancel, Storage};
 use crate::store::filter::{Filters, Predicate};
 use crate::store::plan::PlannedFile;
 use crate::store::scalar::Scalar;
@@ -63,10 +70,13 @@ pub struct ScanRequest {
     pub columns: Vec<usize>,
     /// How many threads may decode at once, the consumers' own included.
     pub threads: usize,
+    /// Whether the consumer takes a top-level VARCHAR of few different values as a file has it: as [`text_dictionary`]
+    /// in place of Utf8View, in some batches and not in others.
+    pub dictionaries: bool,
 }
 
-/// A running scan, shared by those who consume it. Dropping it (and its consumers) stops the background threads after
-/// the batch that they are at.
+/// A running scan, shared by those who consume it. Dropping it (and its consumers) stops the background threads: those
+/// that decode after the batch that they are at, those that wait for an answer as soon as the storage can give it up.
 #[derive(Debug)]
 pub struct Scan {
     schedule: Arc<Schedule>,
@@ -85,7 +95,8 @@ pub struct Consumer {
 /// Some rows of one file.
 #[derive(Debug, Clone)]
 pub struct ScanBatch {
-    /// The wanted columns, of [`Scan::schema`]; the row count is right also where no column is wanted.
+    /// The wanted columns, of [`Scan::schema`] but for dictionaries; the row count is right also where no column is
+    /// wanted.
     pub batch: RecordBatch,
     /// The values of the partition keys for all of these rows.
     pub partition: Arc<[Scalar]>,
@@ -103,7 +114,7 @@ impl Scan {
         Ok(Arc::new(Self { schedule: Arc::new(Schedule::new(context)) }))
     }
 
-    /// The schema of every batch: see [`output_schema`].
+    /// The schema of every batch, where dictionaries were not asked for: see [`output_schema`].
     pub fn schema(&self) -> &SchemaRef {
         &self.schedule.context().schema
     }
@@ -141,7 +152,11 @@ impl Drop for Consumer {
 /// A request, made ready.
 #[derive(Debug)]
 struct ScanContext {
+    /// Calls end when `cancel` is thrown.
     storage: Arc<dyn Storage>,
+    cancel: Cancel,
+    access: Access,
+    tail_guess: TailGuess,
     files: Vec<PlannedFile>,
     /// The wanted columns.
     targets: Vec<Target>,
@@ -164,13 +179,13 @@ struct ColumnCondition {
 
 impl ScanContext {
     fn new(request: ScanRequest) -> Result<Self> {
-        let ScanRequest { storage, table, filters, files, columns, threads } = request;
+        let ScanRequest { storage, table, filters, files, columns, threads, dictionaries } = request;
         let is_data =
             |column: &usize| *column < table.schema().fields().len() && table.partition_level(*column).is_none();
         if let Some(column) = columns.iter().find(|column| !is_data(column)) {
             return Err(Error::internal(format!("Column {column} of table \"{}\" is in no file", table.name())));
         }
-        let targets = columns.iter().map(|&column| Target::new(&table, column)).collect();
+        let targets = columns.iter().map(|&column| Target::new(&table, column, dictionaries)).collect();
         let mut by_column: Vec<(usize, Vec<Predicate>)> = Vec::new();
         for condition in filters.on_data(&table) {
             let predicate = condition.predicate.clone();
@@ -181,21 +196,30 @@ impl ScanContext {
         }
         let conditions: Result<Vec<ColumnCondition>> = by_column
             .into_iter()
-            .map(|(column, predicates)| ColumnCondition::new(&table, column, predicates))
+            .map(|(column, predicates)| ColumnCondition::new(&table, column, predicates, dictionaries))
             .collect();
         let schema = output_schema(&table, &columns);
+        let cancel = Cancel::new();
         let field = |column| table.schema().field(column);
         let registered =
             table.data_columns().map(|column| (field(column).name().clone(), !field(column).is_nullable()));
         Ok(Self {
             registered: registered.collect(),
-            storage,
+            access: storage.access(),
+            tail_guess: TailGuess::default(),
+            storage: storage::cancellable(storage, &cancel),
+            cancel,
             files,
             targets,
             conditions: conditions?,
             schema,
             threads: threads.max(1),
         })
+    }
+
+    /// Whether only row counts are asked for, and nothing is tested.
+    fn is_metadata_only(&self) -> bool {
+        self.targets.is_empty() && self.conditions.is_empty()
     }
 
     /// The columns to read, to give out or to test; a column may come twice.
@@ -205,8 +229,8 @@ impl ScanContext {
 }
 
 impl ColumnCondition {
-    fn new(table: &Table, column: usize, predicates: Vec<Predicate>) -> Result<Self> {
-        let target = Arc::new(Target::new(table, column));
+    fn new(table: &Table, column: usize, predicates: Vec<Predicate>, dictionaries: bool) -> Result<Self> {
+        let target = Arc::new(Target::new(table, column, dictionaries));
         let null = new_null_array(target.output.data_type(), 1);
         let mut passes_null = true;
         for predicate in &predicates {

@@ -1,5 +1,6 @@
 //! A file of the scan, opened: what is left of it after statistics have spoken.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -8,12 +9,14 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 use parquet::file::metadata::ParquetMetaData;
 
 use super::ScanContext;
+use super::ahead::Charge;
 use super::bloom;
 use super::columns::{Target, find_root, leaf_of, reading_schema};
-use super::fetch::{FileSource, WHOLE_FILE_MAX_BYTES};
-use super::footer::{read_footer, read_page_index};
+use super::fetch::FileSource;
+use super::footer::{Coverage, Footer};
 use super::prune::{self, Verdict};
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::FileMeta;
 use crate::store::filter::Predicate;
 
 /// A file whose footer is known.
@@ -54,17 +57,23 @@ pub(super) struct GroupPlan {
 }
 
 impl OpenFile {
-    /// Reads the footer of file `index` and rules out what can be ruled out.
-    pub(super) fn open(context: &ScanContext, index: usize) -> Result<Self> {
-        let planned = &context.files[index];
-        // Where only footers matter, the rest of a small file is not fetched either.
-        let metadata_only = context.targets.is_empty() && context.conditions.is_empty();
-        let whole_max_bytes = if metadata_only { 0 } else { WHOLE_FILE_MAX_BYTES };
-        let source = FileSource::open(context.storage.clone(), planned.meta.clone(), whole_max_bytes)?;
-        let opened = catch_unwind(AssertUnwindSafe(|| plan_groups(context, &source)));
+    /// Gets the footer of file `index` and rules out what can be ruled out. What is fetched of the file counts as
+    /// `charge`.
+    pub(super) fn open(context: &ScanContext, index: usize, charge: Option<Charge>) -> Result<Self> {
+        let mut source = FileSource::new(&context.storage, context.access, &context.files[index].meta, charge);
+        let opened = catch_unwind(AssertUnwindSafe(|| plan_groups(context, &mut source)));
         let (reader, wanted, tests, groups) =
             opened.unwrap_or_else(|_| Err(source.corrupt("its footer makes no sense")))?;
+        if !groups.is_empty() && !context.is_metadata_only() {
+            source.read_whole_if_small()?;
+        }
         Ok(Self { index, source, reader, wanted, tests, groups })
+    }
+
+    /// An estimate of what opening `file` fetches, in bytes.
+    pub(super) fn fetched_bytes(context: &ScanContext, file: &FileMeta) -> u64 {
+        let small = FileSource::is_small(file.size, &context.access) && !context.is_metadata_only();
+        if small { file.size } else { context.tail_guess.bytes(&context.access).min(file.size) }
     }
 
     pub(super) fn metadata(&self) -> &ParquetMetaData {
@@ -89,10 +98,11 @@ fn locate(source: &FileSource, error: Error) -> Error {
 
 type Opened = (ArrowReaderMetadata, Vec<Option<usize>>, Vec<ColumnTest>, Vec<GroupPlan>);
 
-fn plan_groups(context: &ScanContext, source: &FileSource) -> Result<Opened> {
-    let footer = read_footer(source)?;
+fn plan_groups(context: &ScanContext, source: &mut FileSource) -> Result<Opened> {
+    // Where only footers matter, the rest of a small file is not fetched either.
+    let mut footer = Footer::of(source, &context.tail_guess, !context.is_metadata_only())?;
     let all_targets: Vec<Target> = context.all_targets().cloned().collect();
-    let mut reader = reading_schema(Arc::new(footer), &all_targets).map_err(|error| source.corrupt(error))?;
+    let mut reader = reading_schema(footer.metadata().clone(), &all_targets).map_err(|error| source.corrupt(error))?;
     let roots = reader.parquet_schema().root_schema().get_fields().len();
     if roots != reader.schema().fields().len() {
         return Err(source.corrupt("it has columns of types that Arrow does not know"));
@@ -137,7 +147,10 @@ fn plan_groups(context: &ScanContext, source: &FileSource) -> Result<Opened> {
 
     if groups.iter().any(|group| !group.tests.is_empty()) {
         let read_roots: Vec<usize> = wanted.iter().flatten().copied().chain(tests.iter().map(|t| t.root)).collect();
-        reader = with_page_index(source, reader, &all_targets, &tests, &read_roots, &groups)?;
+        if let Some(wanted) = useful_page_index(&reader, &tests, &read_roots, &groups) {
+            let indexed = footer.with_page_index(source, &context.tail_guess, &wanted)?;
+            reader = reading_schema(Arc::new(indexed), &all_targets).map_err(|error| source.corrupt(error))?;
+        }
         for group in &mut groups {
             group.selection = prune::select_pages(&reader, &tests, group);
         }
@@ -177,30 +190,22 @@ fn stored_bytes(metadata: &ParquetMetaData, root: usize) -> i64 {
     leaves.iter().map(size).sum()
 }
 
-/// The same reader with the page indexes that `tests` can use.
-fn with_page_index(
-    source: &FileSource,
-    reader: ArrowReaderMetadata,
-    targets: &[Target],
+/// The parts of the page index that `tests` can use; `None` where the file has none of them.
+fn useful_page_index(
+    reader: &ArrowReaderMetadata,
     tests: &[ColumnTest],
     read_roots: &[usize],
     groups: &[GroupPlan],
-) -> Result<ArrowReaderMetadata> {
+) -> Option<Coverage> {
     let schema = reader.parquet_schema();
-    let to_test: Vec<usize> =
+    let to_test: BTreeSet<usize> =
         tests.iter().filter_map(|test| leaf_of(schema, test.root)).map(|(leaf, _)| leaf).collect();
-    let row_groups: Vec<usize> =
+    let row_groups: BTreeSet<usize> =
         groups.iter().filter(|group| !group.tests.is_empty()).map(|group| group.row_group).collect();
     let indexed = row_groups.iter().any(|&group| {
         let columns = reader.metadata().row_group(group).columns();
         to_test.iter().any(|&leaf| columns.get(leaf).is_some_and(|column| column.column_index_range().is_some()))
     });
-    if !indexed {
-        return Ok(reader);
-    }
-    let to_read: Vec<usize> =
-        (0..schema.num_columns()).filter(|&leaf| read_roots.contains(&schema.get_column_root_idx(leaf))).collect();
-    let footer = reader.metadata().as_ref().clone();
-    let metadata = read_page_index(source, footer, &to_test, &to_read, &row_groups)?;
-    reading_schema(Arc::new(metadata), targets).map_err(|error| source.corrupt(error))
+    let to_read = (0..schema.num_columns()).filter(|&leaf| read_roots.contains(&schema.get_column_root_idx(leaf)));
+    indexed.then(|| Coverage { row_groups, to_test, to_read: to_read.collect() })
 }

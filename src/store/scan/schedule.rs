@@ -10,16 +10,22 @@
 //! - **Workers** (background threads) take a task within a window of slots whose queue has room. They are
 //!   started when a consumer comes back for more.
 //!
+//! - Where bytes have to travel, **fetchers** (more background threads, which wait rather than work) open files and
+//!   fetch what row groups need, before the others come to them; those then decode and never wait for an answer
+//!   themselves. How far ahead is up to [`super::ahead`].
+//!
 //! A single consumer owns the first slot, always: its rows come in order. Several consumers own a slot each, and there
 //! are fewer workers by as many, so that no more than the threads asked for decode at once.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::decode::{Lane, assemble};
+use super::ahead::MAX_FETCHERS;
+use super::decode::{Lane, assemble, fetch};
 use super::open::OpenFile;
 use super::slots::{Content, LARGE_GROUP_ROWS, Slots, Step, Task};
 use super::{ScanBatch, ScanContext};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A scan's work and its state.
 #[derive(Debug)]
@@ -30,6 +36,8 @@ pub(super) struct Schedule {
     ready: Condvar,
     /// Something was consumed: workers may go on.
     room: Condvar,
+    /// There is more to fetch.
+    line: Condvar,
 }
 
 /// What one consumer owns.
@@ -47,6 +55,9 @@ struct State {
     consumers: usize,
     /// Background threads that run.
     workers: usize,
+    /// Threads that fetch, and how many of them have nothing to do.
+    fetchers: usize,
+    idle_fetchers: usize,
     /// Whether a consumer came back after its first task: only then are workers worth their start.
     busy: bool,
     stopped: bool,
@@ -54,17 +65,20 @@ struct State {
 
 impl Schedule {
     pub(super) fn new(context: ScanContext) -> Self {
-        let slots = Slots::new(context.files.len(), context.threads);
-        let state = State { slots, consumers: 0, workers: 0, busy: false, stopped: false };
-        Self { context, state: Mutex::new(state), ready: Condvar::new(), room: Condvar::new() }
+        let slots = Slots::new(context.files.len(), context.threads, context.access.remote);
+        let state =
+            State { slots, consumers: 0, workers: 0, fetchers: 0, idle_fetchers: 0, busy: false, stopped: false };
+        let [ready, room, line] = std::array::from_fn(|_| Condvar::new());
+        Self { context, state: Mutex::new(state), ready, room, line }
     }
 
     pub(super) fn context(&self) -> &ScanContext {
         &self.context
     }
 
-    /// Ends the scan: threads stop after their task, consumers get nothing more.
+    /// Ends the scan: threads stop after their task, consumers get nothing more. Nobody waits for them.
     pub(super) fn stop(&self) {
+        self.context.cancel.cancel();
         let mut state = self.lock();
         state.stopped = true;
         let left = state.slots.clear();
@@ -72,6 +86,7 @@ impl Schedule {
         drop(left);
         self.ready.notify_all();
         self.room.notify_all();
+        self.line.notify_all();
     }
 
     /// Gives back what a consumer that leaves has not handed out.
@@ -109,6 +124,8 @@ impl Schedule {
             };
             match state.slots.step(position) {
                 Step::Batch(parts, file) => {
+                    state.slots.widen();
+                    self.call_fetcher(&mut state);
                     drop(state);
                     self.room.notify_one();
                     let batch = assemble(&self.context, parts)?;
@@ -117,7 +134,11 @@ impl Schedule {
                 }
                 Step::Drained => {
                     state.slots.remove(position);
+                    state.slots.widen();
                     self.room.notify_all();
+                    if state.slots.is_all_decoded() {
+                        self.line.notify_all();
+                    }
                 }
                 Step::Failed(error) => {
                     drop(state);
@@ -130,8 +151,17 @@ impl Schedule {
                     state.busy = true;
                 }
                 Step::Busy => {
-                    state = match state.slots.take_task() {
-                        Some(task) => self.run(state, task),
+                    self.call_fetcher(&mut state);
+                    let mut task = state.slots.take_task();
+                    if task.is_none() && state.fetchers == 0 {
+                        // Without a thread that fetches, the consumers do it themselves.
+                        task = self.take_fetch(&mut state);
+                    }
+                    state = match task {
+                        Some(task) => {
+                            self.start_worker(&mut state);
+                            self.run(state, task)
+                        }
                         None => self.ready.wait(state).unwrap_or_else(PoisonError::into_inner),
                     };
                 }
@@ -153,8 +183,48 @@ impl Schedule {
         }
     }
 
+    /// Sees to it that somebody fetches, where there is something to fetch.
+    fn call_fetcher(self: &Arc<Self>, state: &mut State) {
+        if state.stopped || state.slots.find_fetch().is_none() {
+            return;
+        }
+        if state.idle_fetchers > 0 {
+            self.line.notify_one();
+        } else if state.fetchers < self.context.access.concurrency.min(MAX_FETCHERS) {
+            let schedule = self.clone();
+            let fetch = move || schedule.fetch();
+            if std::thread::Builder::new().name("amplify fetch".to_owned()).spawn(fetch).is_ok() {
+                state.fetchers += 1;
+            }
+        }
+    }
+
+    fn take_fetch(&self, state: &mut State) -> Option<Task> {
+        state.slots.take_fetch(|file| OpenFile::fetched_bytes(&self.context, &self.context.files[file].meta))
+    }
+
+    /// The life of a fetcher.
+    fn fetch(self: &Arc<Self>) {
+        let mut state = self.lock();
+        while !state.stopped && !state.slots.is_all_decoded() {
+            state = match self.take_fetch(&mut state) {
+                Some(task) => {
+                    self.call_fetcher(&mut state);
+                    self.run(state, task)
+                }
+                None => {
+                    state.idle_fetchers += 1;
+                    let mut state = self.line.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.idle_fetchers -= 1;
+                    state
+                }
+            };
+        }
+        state.fetchers -= 1;
+    }
+
     /// The life of a worker.
-    fn work(&self) {
+    fn work(self: &Arc<Self>) {
         let mut state = self.lock();
         loop {
             let too_many = state.consumers + state.workers > self.context.threads;
@@ -170,14 +240,21 @@ impl Schedule {
     }
 
     /// Does a task without the lock, and puts its result where it belongs.
-    fn run<'a>(&'a self, state: MutexGuard<'a, State>, task: Task) -> MutexGuard<'a, State> {
+    fn run<'a>(self: &'a Arc<Self>, state: MutexGuard<'a, State>, task: Task) -> MutexGuard<'a, State> {
         drop(state);
         let mut state;
         match task {
-            Task::Open { slot, index } => {
-                let opened = OpenFile::open(&self.context, index).map(|file| self.split(file));
+            Task::Open { slot, index, charge } => {
+                let open = || OpenFile::open(&self.context, index, charge).map(|file| self.split(file));
+                let opened = guarded(open);
                 state = self.lock();
                 state.slots.opened(slot, opened);
+                self.room.notify_all();
+            }
+            Task::Fetch { slot, mut lanes } => {
+                let fetched = guarded(|| fetch(&mut lanes));
+                state = self.lock();
+                state.slots.fetched(slot, lanes, fetched);
                 self.room.notify_all();
             }
             Task::Decode { slot, position, mut lane } => {
@@ -187,6 +264,7 @@ impl Schedule {
             }
         }
         self.ready.notify_all();
+        self.call_fetcher(&mut state);
         state
     }
 
@@ -205,4 +283,9 @@ impl Schedule {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A panic of a backend must not leave a consumer waiting.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("A thread that reads files panicked")))
 }

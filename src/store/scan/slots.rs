@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::BATCH_ROWS;
-use super::decode::{Lane, Part};
+use super::ahead::{Ahead, Charge};
+use super::decode::{Decoded, Lane, Part};
 use crate::error::{Error, Result};
 
 /// Batches that a lane is decoded ahead of its consumer.
@@ -26,6 +27,8 @@ pub(super) struct Slots {
     next_file: usize,
     next_id: u64,
     queue: VecDeque<Slot>,
+    /// Where bytes have to travel: how far they are fetched ahead. `None`: what opens or decodes also reads.
+    ahead: Option<Ahead>,
 }
 
 #[derive(Debug)]
@@ -47,7 +50,7 @@ pub(super) enum Content {
 
 #[derive(Debug)]
 pub(super) struct LaneSlot {
-    /// `None` while somebody decodes it, and when it is finished.
+    /// `None` while somebody decodes it or fetches for it, and when it is finished.
     lane: Option<Box<Lane>>,
     finished: bool,
     ahead: VecDeque<Part>,
@@ -58,8 +61,21 @@ pub(super) struct LaneSlot {
 /// Something a thread can do without the lock.
 #[derive(Debug)]
 pub(super) enum Task {
-    Open { slot: u64, index: usize },
-    Decode { slot: u64, position: usize, lane: Box<Lane> },
+    Open {
+        slot: u64,
+        index: usize,
+        charge: Option<Charge>,
+    },
+    Decode {
+        slot: u64,
+        position: usize,
+        lane: Box<Lane>,
+    },
+    /// Fetch what lanes of one row group need; each comes with its position.
+    Fetch {
+        slot: u64,
+        lanes: Vec<(usize, Box<Lane>)>,
+    },
 }
 
 /// What the owner of a slot can do.
@@ -73,13 +89,23 @@ pub(super) enum Step {
 }
 
 impl Slots {
-    pub(super) fn new(files: usize, threads: usize) -> Self {
-        Self { files, threads, next_file: 0, next_id: 0, queue: VecDeque::new() }
+    /// With `remote`, what travels is fetched by threads of its own.
+    pub(super) fn new(files: usize, threads: usize, remote: bool) -> Self {
+        let ahead = remote.then(Ahead::default);
+        Self { files, threads, next_file: 0, next_id: 0, queue: VecDeque::new(), ahead }
     }
 
     /// How many slots, from the first, are worked on.
     fn window(&self) -> usize {
-        WINDOW_SLOTS_PER_THREAD * self.threads
+        let decoding = WINDOW_SLOTS_PER_THREAD * self.threads;
+        self.ahead.as_ref().map_or(decoding, |ahead| ahead.slots().max(decoding))
+    }
+
+    /// Lets fetching run further ahead.
+    pub(super) fn widen(&mut self) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.widen();
+        }
     }
 
     /// Where the slot `id` is; it is gone when it is drained.
@@ -143,9 +169,10 @@ impl Slots {
                 Step::Failed(error.take().unwrap_or_else(|| Error::internal("An error came twice")))
             }
             Content::File { taken: true, .. } => Step::Busy,
+            Content::File { .. } if self.ahead.is_some() => Step::Busy,
             Content::File { taken, index } => {
                 *taken = true;
-                Step::Do(Task::Open { slot: slot.id, index: *index })
+                Step::Do(Task::Open { slot: slot.id, index: *index, charge: None })
             }
             Content::Group { file, lanes } => {
                 if lanes.iter().all(|lane| !lane.ahead.is_empty()) {
@@ -157,7 +184,7 @@ impl Slots {
                     if let Some(error) = lane.error.take() {
                         return Step::Failed(error);
                     }
-                    if let Some(lane) = lane.lane.take() {
+                    if let Some(lane) = lane.lane.take_if(|lane| !lane.is_short()) {
                         return Step::Do(Task::Decode { slot: slot.id, position, lane });
                     }
                     done += usize::from(lane.finished);
@@ -174,7 +201,7 @@ impl Slots {
         }
     }
 
-    /// A task within the window: the positions of its slot and, in a row group, of its lane.
+    /// What to open or decode within the window: the positions of its slot and, in a row group, of its lane.
     pub(super) fn find_task(&mut self) -> Option<(usize, usize)> {
         let window = self.window();
         self.fill(window);
@@ -183,9 +210,9 @@ impl Slots {
         let reach = if ahead < AHEAD_BATCHES * self.threads { window } else { 1 };
         // The first slot comes last: its consumer is about to decode it, and each thread had better keep to its lane.
         (1..reach).chain([0]).find_map(|position| match &self.queue.get(position)?.content {
-            Content::File { taken, .. } => (!taken).then_some((position, 0)),
+            Content::File { taken, .. } => (!taken && self.ahead.is_none()).then_some((position, 0)),
             Content::Group { lanes, .. } => {
-                let free = |lane: &LaneSlot| lane.lane.is_some() && lane.ahead.len() < AHEAD_BATCHES;
+                let free = |lane: &LaneSlot| lane.decodable() && lane.ahead.len() < AHEAD_BATCHES;
                 lanes.iter().position(free).map(|lane| (position, lane))
             }
             Content::Failed(_) => None,
@@ -198,11 +225,61 @@ impl Slots {
         match &mut slot.content {
             Content::File { taken, index } => {
                 *taken = true;
-                Some(Task::Open { slot: slot.id, index: *index })
+                Some(Task::Open { slot: slot.id, index: *index, charge: None })
             }
             Content::Group { lanes, .. } => {
                 let taken = lanes[lane].lane.take()?;
                 Some(Task::Decode { slot: slot.id, position: lane, lane: taken })
+            }
+            Content::Failed(_) => None,
+        }
+    }
+
+    /// The first slot that something has to be fetched for, as far as fetching may run ahead.
+    pub(super) fn find_fetch(&mut self) -> Option<usize> {
+        let window = self.ahead.as_ref()?.slots();
+        self.fill(window);
+        let ahead = self.ahead.as_ref()?;
+        // The bound is overstepped in the order of the rows only: while a file before is unknown, it may need the room.
+        let mut in_order = true;
+        // What a consumer waits for is fetched in any case, and for what was begun there is room already.
+        self.queue.iter().enumerate().position(|(position, slot)| match &slot.content {
+            Content::File { taken, .. } => {
+                in_order = false;
+                !taken && (slot.owned || (position < window && ahead.has_room()))
+            }
+            Content::Group { lanes, .. } => {
+                let mut short = lanes.iter().filter_map(|lane| lane.lane.as_ref()).filter(|lane| lane.is_short());
+                let Some(first) = short.next() else { return false };
+                let bytes =
+                    || short.fold(first.estimated_bytes(), |sum, lane| sum.saturating_add(lane.estimated_bytes()));
+                let has_room = || if in_order { ahead.has_room() } else { ahead.has_room_for(bytes()) };
+                slot.owned || first.is_charged() || (position < window && has_room())
+            }
+            Content::Failed(_) => false,
+        })
+    }
+
+    /// Takes what [`Slots::find_fetch`] finds; `file_bytes` says what opening a file fetches.
+    pub(super) fn take_fetch(&mut self, file_bytes: impl FnOnce(usize) -> u64) -> Option<Task> {
+        let position = self.find_fetch()?;
+        let ahead = self.ahead.as_ref()?;
+        let slot = &mut self.queue[position];
+        match &mut slot.content {
+            Content::File { taken, index } => {
+                *taken = true;
+                let charge = Some(ahead.charge(file_bytes(*index)));
+                Some(Task::Open { slot: slot.id, index: *index, charge })
+            }
+            Content::Group { lanes, .. } => {
+                let mut taken = Vec::new();
+                for (position, lane) in lanes.iter_mut().enumerate() {
+                    if let Some(mut lane) = lane.lane.take_if(|lane| lane.is_short()) {
+                        lane.charge(ahead);
+                        taken.push((position, lane));
+                    }
+                }
+                Some(Task::Fetch { slot: slot.id, lanes: taken })
             }
             Content::Failed(_) => None,
         }
@@ -225,6 +302,9 @@ impl Slots {
         match opened {
             Err(error) => self.queue[position].content = Content::Failed(Some(error)),
             Ok(contents) => {
+                if contents.is_empty() {
+                    self.widen();
+                }
                 let behind = self.queue.split_off(position + 1);
                 let file = self.queue.pop_back();
                 for (index, content) in contents.into_iter().enumerate() {
@@ -240,20 +320,39 @@ impl Slots {
     }
 
     /// Puts a lane back, with what it gave.
-    pub(super) fn decoded(&mut self, id: u64, position: usize, lane: Box<Lane>, decoded: Result<Option<Part>>) {
-        let Some(slot) = self.position(id) else { return };
-        let Content::Group { lanes, .. } = &mut self.queue[slot].content else { return };
-        let slot = &mut lanes[position];
+    pub(super) fn decoded(&mut self, id: u64, position: usize, lane: Box<Lane>, decoded: Result<Decoded>) {
+        let Some(slot) = self.lane(id, position) else { return };
         match decoded {
-            Ok(Some(part)) => {
+            Ok(Decoded::Part(part)) => {
                 slot.ahead.push_back(part);
                 slot.lane = Some(lane);
             }
-            Ok(None) => slot.finished = true,
+            Ok(Decoded::Short) => slot.lane = Some(lane),
+            Ok(Decoded::End) => slot.finished = true,
             Err(error) => {
                 slot.finished = true;
                 slot.error = Some(error);
             }
+        }
+    }
+
+    /// Puts lanes back that something was fetched for. Where that failed they end: the first with the error.
+    pub(super) fn fetched(&mut self, id: u64, lanes: Vec<(usize, Box<Lane>)>, fetched: Result<()>) {
+        let mut error = fetched.err();
+        let failed = error.is_some();
+        for (position, lane) in lanes {
+            let Some(slot) = self.lane(id, position) else { return };
+            slot.finished = failed;
+            slot.error = error.take();
+            slot.lane = (!failed).then_some(lane);
+        }
+    }
+
+    fn lane(&mut self, id: u64, position: usize) -> Option<&mut LaneSlot> {
+        let slot = self.position(id)?;
+        match &mut self.queue[slot].content {
+            Content::Group { lanes, .. } => lanes.get_mut(position),
+            _ => None,
         }
     }
 }
@@ -268,6 +367,12 @@ impl Content {
             error: None,
         });
         Self::Group { file, lanes: lanes.collect() }
+    }
+}
+
+impl LaneSlot {
+    fn decodable(&self) -> bool {
+        self.lane.as_ref().is_some_and(|lane| !lane.is_short())
     }
 }
 

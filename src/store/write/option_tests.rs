@@ -244,17 +244,17 @@ proptest! {
 
 #[test]
 fn an_overwrite_keeps_to_the_options_too() {
-    let storage = Shared::default();
     let table_options = TableOptions::resolve(&texts(&["id DESC"], &["id"]), &table()).unwrap();
     for mode in [WriteMode::Append, WriteMode::Overwrite] {
+        let storage = Shared::default();
         let options = WriteOptions { table_options: table_options.clone(), mode, ..options() };
         let mut writer = begin(&storage, table(), options).unwrap();
         writer.push(&batch(&[(1, None, None), (1, None, None), (1, None, None)], 7)).unwrap();
         writer.finish().unwrap();
+        let [path] = storage.0.paths().try_into().unwrap();
+        let (rows, metadata) = read(&storage, &path);
+        assert_eq!(rows.column(2).as_primitive::<Int64Type>().values(), &[9, 8, 7]);
+        let group = metadata.row_group(0);
+        assert!(group.sorting_columns().is_some() && group.column(3).bloom_filter_offset().is_some());
     }
-    let [path] = storage.0.paths().try_into().unwrap();
-    let (rows, metadata) = read(&storage, &path);
-    assert_eq!(rows.column(2).as_primitive::<Int64Type>().values(), &[9, 8, 7]);
-    let group = metadata.row_group(0);
-    assert!(group.sorting_columns().is_some() && group.column(3).bloom_filter_offset().is_some());
 }

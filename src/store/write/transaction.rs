@@ -59,7 +59,11 @@ impl Transaction {
     /// Makes a whole file appear under its name. No reader takes it for part of the table before the commit.
     pub(super) fn publish(&self, file: Box<dyn FileWriter>) -> Result<()> {
         let file = file.finish()?;
-        self.state().files.push(file);
+        let mut state = self.state();
+        state.files.push(file);
+        if let Some(begun) = &mut state.begun {
+            begun.is_whole();
+        }
         Ok(())
     }
 

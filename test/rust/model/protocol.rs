@@ -43,8 +43,14 @@ pub enum LeftOut {
     SecondLook,
     /// The reader's hiding of what the second listing finds.
     HidingOfLater,
+    /// Starting over where a listed record has been trimmed before it is read.
+    GoneRecords,
+    /// A writer's knowing that others have settled its commit where its marker is gone without being void.
+    SettledByOthers,
     /// The recoverer's looks at the marker, before and after the abort.
     MarkerCheck,
+    /// An appender's look for its abort among the commits of step 3.
+    AbortCheck,
     /// Telling one's own abort from one's own commit in a slot that is taken.
     KindCheck,
 }
@@ -94,9 +100,39 @@ pub struct State {
 /// What a reader or overwriter knows when it judges files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct View {
+    /// What was listed; above the floor, what was then read.
     pub commits: Commits,
     pub pending: Txids,
+    /// The lowest of the pending ones; records up to here are not read.
+    pub floor: Option<u8>,
     pub void: Txids,
+}
+
+impl View {
+    pub fn listed(commits: &Commits) -> Self {
+        Self { commits: *commits, pending: 0, floor: None, void: 0 }
+    }
+
+    /// Lists the pending markers.
+    pub fn see_pending(&mut self, store: &Store) {
+        self.pending = store.pending_txids();
+        self.floor = store.pending.iter().flatten().min().copied();
+    }
+
+    /// Reads the records above the floor; `false` where one that was listed is gone.
+    pub fn read_records(&mut self, store: &Store) -> bool {
+        let Some(floor) = self.floor else { return true };
+        let highest = highest(&self.commits);
+        let read = floor as usize + 1..=highest as usize;
+        let gone = read.clone().any(|seq| self.commits[seq].is_some() && store.commits[seq].is_none());
+        for seq in read {
+            // The highest was listed, and is what the state is called by, also where it is gone.
+            if seq != highest as usize || store.commits[seq].is_some() {
+                self.commits[seq] = store.commits[seq];
+            }
+        }
+        !gone
+    }
 }
 
 pub fn highest(commits: &Commits) -> u8 {
@@ -133,7 +169,8 @@ impl Store {
     /// Those of `files` that are part of the state that `view` tells of, without those of `hidden` writers.
     pub fn visible(&self, files: Files, view: &View, hidden: Txids) -> Files {
         let (mut replaced, mut committed) = (0, 0);
-        for record in view.commits.iter().flatten() {
+        let read = view.floor.map_or(SEQS, |floor| floor as usize + 1);
+        for record in view.commits.iter().skip(read).flatten() {
             if record.kind != Kind::Abort && view.void & 1 << record.tx == 0 {
                 replaced |= record.replaces;
                 committed |= 1 << record.tx;
@@ -149,7 +186,8 @@ impl Store {
 
     /// What a reader would see that needs no time.
     pub fn visible_now(&self) -> Files {
-        let view = View { commits: self.commits, pending: self.pending_txids(), void: self.void };
+        let mut view = View { void: self.void, ..View::listed(&self.commits) };
+        view.see_pending(self);
         self.visible(self.files, &view, 0)
     }
 

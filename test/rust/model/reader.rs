@@ -9,6 +9,7 @@ enum Look {
     Commits,
     Pending,
     Void,
+    Records,
     Files,
     SecondCommits,
     SecondRecords,
@@ -38,16 +39,20 @@ impl Reader {
                 if !self.again {
                     self.from = store.states.len() as u8 - 1;
                 }
-                self.view = Some(View { commits: store.commits, pending: 0, void: 0 });
+                self.view = Some(View::listed(&store.commits));
                 Look::Pending
             }
             Look::Pending => {
-                self.view = self.view.map(|view| View { pending: store.pending_txids(), ..view });
+                self.view.iter_mut().for_each(|view| view.see_pending(store));
                 Look::Void
             }
             Look::Void => {
                 self.view = self.view.map(|view| View { void: store.void, ..view });
-                Look::Files
+                Look::Records
+            }
+            Look::Records => {
+                let whole = self.view.as_mut().is_some_and(|view| view.read_records(store));
+                if whole || left_out == Some(LeftOut::GoneRecords) { Look::Files } else { self.start_over() }
             }
             Look::Files => {
                 self.files = store.files;
@@ -67,18 +72,20 @@ impl Reader {
             Look::SecondVoid => match self.later.filter(|later| later & store.void == 0) {
                 Some(_) if left_out == Some(LeftOut::HidingOfLater) => return self.end(store, 0),
                 Some(later) => return self.end(store, later),
-                None if self.again => {
-                    *self = Self { at: Look::Ended, ..Self::default() };
-                    Look::Ended
-                }
-                None => {
-                    *self = Self { from: self.from, again: true, ..Self::default() };
-                    Look::Commits
-                }
+                None => self.start_over(),
             },
             Look::Ended => return Step::None,
         };
         Step::Done
+    }
+
+    fn start_over(&mut self) -> Look {
+        if self.again {
+            *self = Self { at: Look::Ended, ..Self::default() };
+            return Look::Ended;
+        }
+        *self = Self { from: self.from, again: true, ..Self::default() };
+        Look::Commits
     }
 
     /// Who appended since; `None` where the state does not hold any more.

@@ -1,7 +1,7 @@
 //! Deterministic simulation: the journal as it is built, run by several processes on a shared disk in memory.
 //!
 //! Every call to the storage is a point where another process may go on; the seed says which one does, and what goes
-//! wrong: a call fails, or has its effect and fails, or is repeated by the layer below, or hangs while others run, or
+//! wrong: a call fails, or has its effect and fails, or has it long after it failed (as a put on a network may), or is repeated by the layer below, or hangs while others run, or
 //! is the last of its process. Listings are not atomic: what changes while one runs is in it or not. The clock may
 //! jump, so that markers outlive their lease with their writers alive, and records are old enough to be trimmed.
 //!
@@ -10,9 +10,6 @@
 //! processes have ended, that the next writer and vacuum leave exactly the last state and no stray object.
 //!
 //! `AMPLIFY_SEED=n` runs one seed and prints every step; `AMPLIFY_SEEDS=n` says how many are run.
-//!
-//! Not simulated: a put that takes effect after its caller was told that it failed, and a first write ever to an object
-//! store (its journal vanishes with a write given up, and a reader cannot tell).
 
 mod disk;
 mod mount;
@@ -125,8 +122,15 @@ fn every_operation_of_every_kind_of_write_may_go_wrong() {
         Task::Vacuum { dry_run: false },
     ];
     const SEEDS_EACH: u64 = 6;
-    const FAULTS: [Fault; 6] =
-        [Fault::Fail, Fault::LoseAnswer, Fault::Repeat, Fault::StopBefore, Fault::StopAfter, Fault::Hang(1000)];
+    const FAULTS: [Fault; 7] = [
+        Fault::Fail,
+        Fault::LoseAnswer,
+        Fault::LandLate(20),
+        Fault::Repeat,
+        Fault::StopBefore,
+        Fault::StopAfter,
+        Fault::Hang(1000),
+    ];
     let mut runs = Vec::new();
     for task in &tasks {
         let longest = (0..SEEDS_EACH).map(|seed| one_fault(task, u64::MAX, Fault::Fail, seed).run(false).operations[0]);

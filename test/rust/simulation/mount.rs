@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amplify::error::Result;
-use amplify::storage::{Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use amplify::storage::{Access, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
 use bytes::Bytes;
 
 use super::process::Process;
@@ -20,10 +20,19 @@ impl Storage for Mount {
         self.0.location(path)
     }
 
+    /// One request at a time also where they travel: a process is one thread here.
+    fn access(&self) -> Access {
+        Access { remote: !self.0.world.disk().is_file_system(), ..Access::LOCAL }
+    }
+
+    fn failed_puts_may_land(&self) -> bool {
+        self.access().remote
+    }
+
     /// What changes while it runs may be in it or not.
     fn list_dir(&self, dir: &str) -> Result<Listing> {
         let before = self.0.operate("list", dir, |disk| Ok(disk.list(dir)))?;
-        self.0.world.scheduler.step(false);
+        self.0.world.scheduler.step_in_listing();
         let after = self.0.world.disk().list(dir);
         let mut listing = Listing::default();
         for name in before.dirs.iter().chain(after.dirs.iter().filter(|name| !before.dirs.contains(name))) {
@@ -55,7 +64,7 @@ impl Storage for Mount {
     }
 
     fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<PutOutcome> {
-        self.0.operate("put", path, |disk| Ok(disk.put_if_absent(path, bytes, self.0.now_on_disk())))
+        self.0.put((path, bytes), true, |disk| Ok(disk.put_if_absent(path, bytes, self.0.now_on_disk())))
     }
 
     fn update(&self, path: &str, change: &mut Change) -> Result<()> {
@@ -141,7 +150,7 @@ impl Write for File {
 impl FileWriter for File {
     fn finish(self: Box<Self>) -> Result<FileMeta> {
         let process = &self.process;
-        process.operate("finish", &self.path, |disk| {
+        process.put((&self.path, &self.bytes), false, |disk| {
             disk.put(&self.path, Bytes::copy_from_slice(&self.bytes), process.now_on_disk());
             disk.end_file(&self.path);
             Ok(FileMeta {

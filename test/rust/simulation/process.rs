@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amplify::error::{Error, ErrorKind, Result};
 use amplify::store::environment::{Environment, Writer};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::disk::Disk;
@@ -25,6 +26,8 @@ pub enum Fault {
     StopBefore,
     /// The process ends right after it.
     StopAfter,
+    /// It fails, and a put has its effect only so many steps later. On a file system it just fails.
+    LandLate(u64),
     /// It takes as long as so many steps of the others.
     Hang(u64),
 }
@@ -35,6 +38,7 @@ pub struct World {
     pub scheduler: Scheduler,
     disk: Mutex<Disk>,
     ended: Mutex<Vec<u32>>,
+    late: Mutex<Vec<LatePut>>,
     /// Tells the files of this run from those of others.
     run: u64,
     traced: bool,
@@ -44,7 +48,14 @@ impl World {
     pub fn new(scheduler: Scheduler, disk: Disk, traced: bool) -> Arc<Self> {
         static RUNS: AtomicU64 = AtomicU64::new(0);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { scheduler, disk: Mutex::new(disk), ended: Mutex::default(), run, traced })
+        Arc::new(Self {
+            scheduler,
+            disk: Mutex::new(disk),
+            ended: Mutex::default(),
+            late: Mutex::default(),
+            run,
+            traced,
+        })
     }
 
     pub fn disk(&self) -> MutexGuard<'_, Disk> {
@@ -55,11 +66,34 @@ impl World {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets those puts have their effect that are due; with `all`, all of them.
+    pub fn land(&self, all: bool) {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.scheduler.steps();
+        for LatePut { path, bytes, if_absent, .. } in late.extract_if(.., |put| all || put.due <= now) {
+            self.trace(0, || format!("lands {path}"));
+            let mut disk = self.disk();
+            match if_absent {
+                true => drop(disk.put_if_absent(&path, &bytes, self.scheduler.now())),
+                false => disk.put(&path, bytes, self.scheduler.now()),
+            }
+        }
+    }
+
     pub fn trace(&self, pid: u32, text: impl FnOnce() -> String) {
         if self.traced {
             println!("{:>5} process {pid}: {}", self.scheduler.steps(), text());
         }
     }
+}
+
+/// A put on its way, of which its writer was told that it failed.
+#[derive(Debug)]
+struct LatePut {
+    due: u64,
+    path: String,
+    bytes: Bytes,
+    if_absent: bool,
 }
 
 #[derive(Debug)]
@@ -72,6 +106,7 @@ pub struct Process {
     /// Whether a fault was met that the process must notice.
     troubled: AtomicBool,
     txids: AtomicU64,
+    abandoned: Mutex<Vec<String>>,
 }
 
 impl Process {
@@ -85,6 +120,7 @@ impl Process {
             stopped: AtomicBool::new(false),
             troubled: AtomicBool::new(false),
             txids: AtomicU64::new(0),
+            abandoned: Mutex::default(),
         })
     }
 
@@ -128,11 +164,15 @@ impl Process {
             Some(Fault::Hang(steps)) => self.world.scheduler.sleep(steps),
             _ => self.world.scheduler.step(false),
         }
+        self.world.land(false);
         self.world.trace(self.pid, || match fault {
             Some(fault) => format!("{number} {what} {path}: {fault:?}"),
             None => format!("{number} {what} {path}"),
         });
-        if matches!(fault, Some(Fault::Fail | Fault::LoseAnswer | Fault::StopBefore | Fault::StopAfter)) {
+        if matches!(
+            fault,
+            Some(Fault::Fail | Fault::LandLate(_) | Fault::LoseAnswer | Fault::StopBefore | Fault::StopAfter)
+        ) {
             self.troubled.store(true, Ordering::SeqCst);
         }
         match fault {
@@ -142,7 +182,7 @@ impl Process {
                 drop(first);
                 effect(&mut self.world.disk())
             }
-            Some(Fault::Fail) => Err(self.error(path)),
+            Some(Fault::Fail | Fault::LandLate(_)) => Err(self.error(path)),
             Some(Fault::LoseAnswer) => {
                 effect(&mut self.world.disk()).ok();
                 Err(self.error(path))
@@ -157,6 +197,31 @@ impl Process {
                 Err(self.error(path))
             }
         }
+    }
+
+    /// [`Process::operate`] of a put: it may land late.
+    pub fn put<T>(
+        &self,
+        (path, bytes): (&str, &[u8]),
+        if_absent: bool,
+        effect: impl FnMut(&mut Disk) -> Result<T>,
+    ) -> Result<T> {
+        let number = self.operations();
+        let late = self.faults.iter().find_map(|(at, fault)| match fault {
+            Fault::LandLate(steps) if *at == number => Some(*steps),
+            _ => None,
+        });
+        let answer = self.operate("put", path, effect);
+        if let Some(steps) = late.filter(|_| !self.world.disk().is_file_system()) {
+            let put = LatePut {
+                due: self.world.scheduler.steps() + steps,
+                path: path.to_owned(),
+                bytes: Bytes::copy_from_slice(bytes),
+                if_absent,
+            };
+            self.world.late.lock().unwrap_or_else(PoisonError::into_inner).push(put);
+        }
+        answer
     }
 
     pub fn now_on_disk(&self) -> DateTime<Utc> {
@@ -184,6 +249,14 @@ impl Environment for Process {
 
     fn is_gone(&self, writer: &Writer) -> bool {
         self.world.ended().contains(&writer.pid)
+    }
+
+    fn abandon(&self, txid: &str) {
+        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(txid.to_owned());
+    }
+
+    fn is_abandoned(&self, txid: &str) -> bool {
+        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == txid)
     }
 
     fn back_off(&self, _attempt: u32) {

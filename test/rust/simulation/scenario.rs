@@ -57,8 +57,7 @@ impl Scenario {
         let mut rng = Rng::new(seed);
         let file_system = rng.one_in(2);
         let mut before = Vec::new();
-        // Without a commit an object store has no trace of a journal once a write was given up: see the module's page.
-        if !file_system || !rng.one_in(4) {
+        if !rng.one_in(4) {
             before.push(Plan { tasks: vec![write(&mut rng)], faults: Vec::new() });
         }
         for _ in 0..rng.below(3) {
@@ -100,6 +99,7 @@ impl Scenario {
             (1..).zip(&self.at_once).map(|(pid, plan)| Process::new(&world, pid, plan.faults.clone())).collect();
         let tasks = processes.iter().zip(&self.at_once);
         world.scheduler.run(tasks.map(|(process, plan)| Box::new(|| do_all(process, plan)) as Box<_>).collect());
+        world.land(true);
         if world.disk().oracle.wrong().is_empty() {
             clean_up(&world);
         }
@@ -137,7 +137,8 @@ fn write(rng: &mut Rng) -> Task {
 
 fn faults(rng: &mut Rng) -> Vec<(u64, Fault)> {
     let one = |rng: &mut Rng| {
-        let fault = match rng.below(6) {
+        let fault = match rng.below(7) {
+            6 => Fault::LandLate(rng.below(400)),
             0 => Fault::Fail,
             1 => Fault::LoseAnswer,
             2 => Fault::Repeat,

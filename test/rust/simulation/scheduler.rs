@@ -62,6 +62,8 @@ struct State {
     step: u64,
     clock: DateTime<Utc>,
     jumps_left: Duration,
+    /// Listings under way: none takes hours.
+    listings: u32,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -83,6 +85,7 @@ impl Scheduler {
             clock: DateTime::UNIX_EPOCH + Duration::days(20_000),
             // Less than what vacuum leaves in the trash: what a scan has planned stays readable.
             jumps_left: Duration::days(6),
+            listings: 0,
         };
         Self { state: Mutex::new(state), wake: (0..tasks).map(|_| Condvar::new()).collect() }
     }
@@ -133,6 +136,13 @@ impl Scheduler {
         }
     }
 
+    /// [`Scheduler::step`] in the middle of a listing.
+    pub fn step_in_listing(&self) {
+        self.lock().listings += 1;
+        self.step(false);
+        self.lock().listings -= 1;
+    }
+
     /// Lets the others run for `steps` steps, as far as they can.
     pub fn sleep(&self, steps: u64) {
         let mut state = self.lock();
@@ -164,7 +174,7 @@ impl Scheduler {
 
 impl State {
     fn pass_time(&mut self) {
-        if self.pace.jump_one_in.is_some_and(|count| self.rng.one_in(count)) {
+        if self.listings == 0 && self.pace.jump_one_in.is_some_and(|count| self.rng.one_in(count)) {
             let jump = Duration::hours(1 + self.rng.below(40) as i64);
             if jump < self.jumps_left {
                 self.jumps_left -= jump;

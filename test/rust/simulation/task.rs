@@ -100,6 +100,7 @@ fn write(process: &Arc<Process>, kind: Kind, partitions: &[&str], batch: Option<
         let tag = u64::from(process.pid) << 8 | number;
         file.write_all(&tag.to_le_bytes()).map_err(|error| Error::io("write", &path, error))?;
         file.finish()?;
+        transaction.is_whole();
     }
     let dirs: BTreeSet<String> = partitions.iter().map(|&dir| dir.to_owned()).collect();
     let rows = partitions.len() as u64;

@@ -4,11 +4,12 @@ mod json;
 mod nested;
 mod properties;
 mod scalars;
+mod times;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
-use arrow::datatypes::{DataType, Field};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 
 use super::cast_lossless;
 use crate::error::{ErrorKind, Result};
@@ -35,4 +36,18 @@ fn refused_field(array: ArrayRef, to: &Field) -> String {
     let error = cast_field(array, to).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conversion, "{error}");
     error.to_string()
+}
+
+fn timestamp_type(unit: TimeUnit) -> DataType {
+    DataType::Timestamp(unit, None)
+}
+
+fn text(values: &[&str]) -> StringArray {
+    StringArray::from(values.to_vec())
+}
+
+/// The text DuckDB prints for every value.
+fn printed(array: impl Array + 'static) -> Vec<String> {
+    let texts = cast_to(array, DataType::Utf8).unwrap();
+    texts.as_string::<i32>().iter().flatten().map(str::to_owned).collect()
 }

@@ -145,7 +145,7 @@ fn not_null_columns_may_hold_null_in_files_but_not_be_missing() {
 #[test]
 fn a_file_without_any_registered_column_is_not_of_the_table() {
     let table = table("t", &[("a", DataType::Int64), ("b", DataType::Int64)], 0);
-    let mut store = Store { memory: Arc::default(), table, files: vec![] };
+    let mut store = Store { memory: Arc::default(), table, files: vec![], network: None };
     store.add(file(&batch(vec![("q", ints([1]))]), properties()));
     let path = &store.files[0].meta.path;
     let error = store.read("{}", &[0], 1).unwrap_err().to_string();
@@ -155,7 +155,7 @@ fn a_file_without_any_registered_column_is_not_of_the_table() {
 #[test]
 fn the_path_wins_over_a_key_column_in_the_file() {
     let table = table("t", &[("a", DataType::Int64), ("k", DataType::Int64)], 1);
-    let mut store = Store { memory: Arc::default(), table, files: vec![] };
+    let mut store = Store { memory: Arc::default(), table, files: vec![], network: None };
     store.add(file(&batch(vec![("k", ints([9, 9])), ("a", ints([1, 2]))]), properties()));
     store.files[0].partition = Arc::from([Scalar::Int(4)]);
     let scan = store.scan(r#"{"k": 4, "a": {"gt": 1}}"#, &[0], 1);
@@ -170,6 +170,7 @@ fn the_path_wins_over_a_key_column_in_the_file() {
         files: vec![],
         columns: vec![1],
         threads: 1,
+        dictionaries: false,
     };
     assert_eq!(Scan::start(request).unwrap_err().kind(), ErrorKind::Internal);
 }

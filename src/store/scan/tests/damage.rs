@@ -107,8 +107,11 @@ proptest! {
         for (at, value) in flips {
             bytes[start + at.index(span)] = value;
         }
-        let store = store(vec![bytes.into()]);
-        for threads in [1, 2] {
+        let mut store = store(vec![bytes.into()]);
+        for (threads, far) in [(1, false), (2, false), (2, true)] {
+            if far {
+                store.far_away(network::ACCESS, Duration::ZERO);
+            }
             let scan = store.scan(json, &[0, 1], threads);
             if let Err(error) = drain(&mut scan.consumer()) {
                 prop_assert!(error.to_string().contains("mem/t/0000.parquet"), "{}", error);

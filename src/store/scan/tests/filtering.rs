@@ -4,6 +4,7 @@ use arrow::array::{BooleanArray, Float64Array, StringArray, TimestampMicrosecond
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::network::ACCESS;
 use super::*;
 use crate::store::types::timestamptz;
 
@@ -91,6 +92,7 @@ proptest! {
         page_rows in 1..10_usize,
         bloom in any::<bool>(),
         threads in 1..4_usize,
+        far in any::<bool>(),
     ) {
         let mut store = Store::new(&columns());
         for mut rows in files {
@@ -105,6 +107,9 @@ proptest! {
                 .set_statistics_truncate_length(Some(3))
                 .set_bloom_filter_enabled(bloom);
             store.add(file(&rows_to_batch(&rows), properties));
+        }
+        if far {
+            store.far_away(Access { request_max_bytes: 500, ..ACCESS }, Duration::ZERO);
         }
         // One condition a column: JSON objects have no duplicate keys.
         let mut conditions = conditions;

@@ -1,10 +1,15 @@
 mod columns;
 mod damage;
+mod dictionaries;
 mod filtering;
+mod network;
+mod remote;
+mod requests;
 mod sharing;
 mod throughput;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef, Int64Array};
 use arrow::compute::concat_batches;
@@ -14,6 +19,7 @@ use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 
+use self::network::{Line, Network};
 use super::*;
 use crate::store::plan::testing::{Memory, filters, table};
 
@@ -44,11 +50,13 @@ struct Store {
     memory: Arc<Memory>,
     table: Arc<Table>,
     files: Vec<PlannedFile>,
+    /// Where it is on the far side of one.
+    network: Option<Network>,
 }
 
 impl Store {
     fn new(columns: &[(&str, DataType)]) -> Self {
-        Self { memory: Arc::default(), table: table("t", columns, 0), files: Vec::new() }
+        Self { memory: Arc::default(), table: table("t", columns, 0), files: Vec::new(), network: None }
     }
 
     fn add(&mut self, bytes: impl Into<Bytes>) -> &mut Self {
@@ -58,7 +66,23 @@ impl Store {
     }
 
     fn storage(&self) -> Arc<dyn Storage> {
-        self.memory.clone()
+        match &self.network {
+            Some(network) => Arc::new(network.clone()),
+            None => self.memory.clone(),
+        }
+    }
+
+    /// Puts a network before it, on which each answer takes `delay`.
+    fn far_away(&mut self, access: Access, delay: Duration) -> Arc<Line> {
+        let network = Network::new(&self.memory, access, delay);
+        let line = network.line().clone();
+        self.network = Some(network);
+        line
+    }
+
+    fn far(mut self, access: &Access, delay: Duration) -> (Self, Arc<Line>) {
+        let line = self.far_away(*access, delay);
+        (self, line)
     }
 
     fn scan(&self, json: &str, columns: &[usize], threads: usize) -> Arc<Scan> {
@@ -69,6 +93,7 @@ impl Store {
             files: self.files.clone(),
             columns: columns.to_vec(),
             threads,
+            dictionaries: false,
         })
         .unwrap()
     }

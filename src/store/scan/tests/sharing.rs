@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::StringArray;
 
+use super::network::ACCESS;
 use super::*;
 use crate::storage::FileMeta;
 
@@ -17,6 +18,14 @@ fn rows(from: i64, count: i64, group_rows: usize) -> Bytes {
 
 fn store() -> Store {
     Store::new(&[("a", DataType::Int64), ("b", DataType::Int64), ("s", DataType::Utf8), ("none", DataType::Int64)])
+}
+
+/// [`mixed`], here and over a network.
+fn near_and_far() -> [(Store, i64); 2] {
+    let (near, total) = mixed();
+    let (mut far, _) = mixed();
+    far.far_away(Access { request_max_bytes: 300 << 10, ..ACCESS }, Duration::from_millis(1));
+    [(near, total), (far, total)]
 }
 
 /// Small files, files of several row groups, and a row group that is split into lanes.
@@ -36,8 +45,7 @@ fn mixed() -> (Store, i64) {
 
 #[test]
 fn one_consumer_gets_the_rows_in_order() {
-    let (store, total) = mixed();
-    for threads in [1, 2, 3, 8] {
+    for (threads, (store, total)) in [1, 2, 3, 8].into_iter().flat_map(|n| near_and_far().map(|store| (n, store))) {
         let scan = store.scan("{}", &[2, 0, 3, 1], threads);
         let mut consumer = scan.consumer();
         let (mut next, mut file) = (0, 0);
@@ -59,8 +67,11 @@ fn one_consumer_gets_the_rows_in_order() {
 
 #[test]
 fn several_consumers_share_the_rows() {
-    let (store, total) = mixed();
-    for (consumers, threads) in [(2, 2), (4, 2), (3, 8)] {
+    let stores = near_and_far();
+    let shares = [(2, 2), (4, 2), (3, 8)];
+    for (store, total, (consumers, threads)) in
+        stores.iter().flat_map(|(store, total)| shares.map(|share| (store, *total, share)))
+    {
         let scan = store.scan(r#"{"a": {"gte": 5}}"#, &[0], threads);
         let parts: Vec<Vec<i64>> = std::thread::scope(|scope| {
             let consume = || {

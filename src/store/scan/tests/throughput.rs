@@ -108,6 +108,7 @@ fn throughput() {
                     files: files.clone(),
                     columns: (0..9).collect(),
                     threads,
+                    dictionaries: false,
                 })
                 .unwrap();
                 let consume = || -> usize {
@@ -123,6 +124,55 @@ fn throughput() {
             println!("row groups of {group_rows}: {name}: {rows} rows in {:.0} ms", best * 1e3);
             assert!(rows > 0, "{name}");
         }
+    }
+}
+
+/// A network of 30 ms a request against none, and against waiting where one decodes.
+#[test]
+#[ignore = "measures; not a check"]
+fn network() {
+    let zstd = || parquet::basic::Compression::ZSTD(parquet::basic::ZstdLevel::try_new(3).unwrap());
+    let delay = Duration::from_millis(30);
+    for (what, count, rows, group_rows) in
+        [("150 files", 150, 60_000, 60_000), ("4 files", 4, 2_000_000, 122_880), ("3000 small files", 3000, 500, 500)]
+    {
+        let make = |index: i64| {
+            let properties = properties().set_max_row_group_row_count(Some(group_rows)).set_compression(zstd());
+            file(&records(index * rows, rows), properties)
+        };
+        let distinct: Vec<Bytes> = (0..count.min(20)).map(make).collect();
+        let hour = r#"{"timestamp": {"gte": "2023-11-15", "lt": "2023-11-15T01:00:00"}}"#;
+        for (query, json, columns) in
+            [("all", "{}", 0..9), ("hour", hour, 0..9), ("class", r#"{"class_name": "class number 7"}"#, 2..5)]
+        {
+            for (how, access, delay) in [
+                ("no network", Access::LOCAL, Duration::ZERO),
+                ("network", super::network::ACCESS, delay),
+                ("who decodes waits", Access { request_max_bytes: 8 << 20, ..Access::LOCAL }, delay),
+            ] {
+                let mut store = Store { memory: Arc::default(), table: table(), files: Vec::new(), network: None };
+                for index in 0..count as usize {
+                    store.add(distinct[index % distinct.len()].clone());
+                }
+                let line = store.far_away(access, delay);
+                for pass in ["first", "again"] {
+                    let start = Instant::now();
+                    let scan = store.scan(json, &columns.clone().collect::<Vec<_>>(), 2);
+                    let rows: usize =
+                        drain(&mut scan.consumer()).unwrap().iter().map(|batch| batch.batch.num_rows()).sum();
+                    let took = start.elapsed().as_secs_f64() * 1e3;
+                    let requests = line.take_requests();
+                    let bytes: u64 = requests.iter().map(|(_, range)| range.end - range.start).sum();
+                    println!(
+                        "{what}, {query}, {how}, {pass}: {rows} rows in {took:.0} ms, {} requests, {:.1} MB, {} at once",
+                        requests.len(),
+                        bytes as f64 / 1e6,
+                        line.take_most_waiting()
+                    );
+                }
+            }
+        }
+        println!("{:?}", footer_cache_stats());
     }
 }
 

@@ -1,0 +1,1 @@
+"""What a run leaves in its directory: results.json, results.md and plots."""

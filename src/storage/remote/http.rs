@@ -1,0 +1,231 @@
+//! How requests go out: counted, bounded in number and in patience, with answers that say no made typed errors.
+//!
+//! Three bounds keep a store that is gone or stuck from holding a query up, and none of them bounds how long a large
+//! body may take as long as it moves: the time to connect ([`client_options`]), the time until the answer begins, which
+//! grows with the body sent, and the time between two pieces of its body.
+//!
+//! A request that failed in a way that may pass is tried again by object_store, for which it needs to know the kind:
+//!
+//! - an answer that says "not now" (5xx, 429, a conflict) is tried again whatever was asked;
+//! - a deletion or a put whose answer was lost is, since it does the same twice. (A conditional put may find what it
+//!   did itself the first time: its callers know their own bytes.)
+//! - of all other requests whose answer was lost object_store knows.
+
+use std::pin::Pin;
+use std::sync::{Arc, Once};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Method, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
+    ReqwestConnector,
+};
+use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep};
+
+use super::refusal::Refusal;
+use crate::storage::stats::{RequestKind, count_received, count_request};
+
+/// Requests of a bucket under way at one time: file handles are not for us alone.
+const MAX_REQUESTS: usize = 128;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Until an answer begins, and between the pieces of its body.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same where the store has to move an object's bytes itself before it answers.
+const WORK_TIMEOUT: Duration = Duration::from_secs(60);
+/// A body may be sent as slowly as this before the wait for its answer is over.
+const SLOWEST_BYTES_PER_SECOND: u64 = 128 << 10;
+/// No further try after this time: together with one last try it stays below 30 seconds.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(18);
+const MAX_RETRIES: usize = 10;
+/// Below what common stores close a connection after that nobody uses.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Which encryption a store needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// All requests.
+    Always,
+    /// Those for credentials.
+    Sometimes,
+    /// None, so that the system need have no certificates. Reading them takes a while.
+    Never,
+}
+
+/// What holds for the connections to all stores.
+pub fn client_options(tls: Tls) -> ClientOptions {
+    ClientOptions::new()
+        .with_allow_http(tls != Tls::Always)
+        .with_no_system_certificates(tls == Tls::Never)
+        .with_connect_timeout(CONNECT_TIMEOUT)
+        .with_timeout_disabled()
+        .with_pool_idle_timeout(POOL_IDLE_TIMEOUT)
+}
+
+/// How often and how soon a request is tried again.
+pub fn retry_config() -> RetryConfig {
+    let backoff =
+        BackoffConfig { init_backoff: Duration::from_millis(50), max_backoff: Duration::from_secs(2), base: 2.0 };
+    RetryConfig { backoff, max_retries: MAX_RETRIES, retry_timeout: RETRY_TIMEOUT }
+}
+
+/// Makes clients for object_store.
+#[derive(Debug)]
+pub struct Connector;
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        static CRYPTO: Once = Once::new();
+        // Where the process has chosen another one before, that does as well.
+        CRYPTO.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+        let client = ReqwestConnector::default().connect(options)?;
+        Ok(HttpClient::new(Service { client, permits: Arc::new(Semaphore::new(MAX_REQUESTS)) }))
+    }
+}
+
+#[derive(Debug)]
+struct Service {
+    client: HttpClient,
+    permits: Arc<Semaphore>,
+}
+
+impl HttpService for Service {
+    fn call<'service, 'call>(&'service self, request: HttpRequest) -> BoxFuture<'call, Result<HttpResponse, HttpError>>
+    where
+        'service: 'call,
+        Self: 'call,
+    {
+        Box::pin(self.send(request))
+    }
+}
+
+impl Service {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let kind = kind_of(&request);
+        let sent_bytes = request.body().content_length() as u64;
+        let streamed = kind == RequestKind::Get;
+        let permit = self.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
+        count_request(kind, sent_bytes);
+        let answer = tokio::time::timeout(patience(kind, sent_bytes), self.client.execute(request)).await;
+        let answer = answer.unwrap_or_else(|_| Err(silence())).map_err(|error| sort(kind, error))?;
+        let (parts, body) = answer.into_parts();
+        let body = HttpResponseBody::new(Watched::new(body, permit));
+        if parts.status.is_success() && streamed {
+            return Ok(HttpResponse::from_parts(parts, body));
+        }
+        // object_store tries again where no answer came, but not where it is cut short: so it is read to its end here.
+        let body = body.bytes().await.map_err(|error| sort(kind, HttpError::new(HttpErrorKind::Interrupted, error)))?;
+        let refusal = || Refusal::read(parts.status, &parts.headers, &body);
+        match parts.status {
+            status if status.is_success() => {}
+            // What object_store itself makes something of.
+            StatusCode::NOT_MODIFIED | StatusCode::PRECONDITION_FAILED => {}
+            StatusCode::NOT_FOUND if !names_no_bucket(&refusal()) => {}
+            // Azure's way to say what others say by 412.
+            StatusCode::CONFLICT if refusal().is("BlobAlreadyExists") => {}
+            _ => {
+                let refusal = refusal();
+                let again = if refusal.is_temporary() { HttpErrorKind::Request } else { HttpErrorKind::Decode };
+                return Err(HttpError::new(again, refusal));
+            }
+        }
+        Ok(HttpResponse::from_parts(parts, body.into()))
+    }
+}
+
+fn names_no_bucket(refusal: &Refusal) -> bool {
+    refusal.is("NoSuchBucket") || refusal.is("ContainerNotFound")
+}
+
+/// Of S3, Google and Azure.
+fn kind_of(request: &HttpRequest) -> RequestKind {
+    let lists = |query: &str| query.split('&').any(|part| part.starts_with("list-type=") || part == "comp=list");
+    let copies = |name: &str| request.headers().contains_key(name);
+    match *request.method() {
+        Method::GET if request.uri().query().is_some_and(lists) => RequestKind::List,
+        Method::HEAD => RequestKind::Head,
+        Method::PUT
+            if ["x-amz-copy-source", "x-goog-copy-source", "x-ms-copy-source"].iter().any(|name| copies(name)) =>
+        {
+            RequestKind::Copy
+        }
+        Method::PUT => RequestKind::Put,
+        Method::POST => RequestKind::Post,
+        Method::DELETE => RequestKind::Delete,
+        _ => RequestKind::Get,
+    }
+}
+
+/// How long the beginning of an answer is waited for.
+fn patience(kind: RequestKind, sent_bytes: u64) -> Duration {
+    let answer = if matches!(kind, RequestKind::Copy | RequestKind::Post) { WORK_TIMEOUT } else { ANSWER_TIMEOUT };
+    answer + Duration::from_secs(sent_bytes / SLOWEST_BYTES_PER_SECOND)
+}
+
+/// What may be tried again though object_store would not: a connection that took too long to be made, and a deletion
+/// or a put, whatever became of it.
+fn sort(kind: RequestKind, error: HttpError) -> HttpError {
+    let lost = matches!(error.kind(), HttpErrorKind::Timeout | HttpErrorKind::Interrupted);
+    if is_unconnected(&error) {
+        HttpError::new(HttpErrorKind::Connect, error)
+    } else if lost && matches!(kind, RequestKind::Delete | RequestKind::Put) {
+        HttpError::new(HttpErrorKind::Request, error)
+    } else {
+        error
+    }
+}
+
+/// Whether there was no connection at all.
+pub fn is_unconnected(error: &HttpError) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<reqwest::Error>());
+    error.kind() == HttpErrorKind::Connect || source.is_some_and(reqwest::Error::is_connect)
+}
+
+fn silence() -> HttpError {
+    HttpError::new(HttpErrorKind::Timeout, std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time"))
+}
+
+/// The body of an answer: counted, and given up where it no longer moves.
+struct Watched {
+    body: HttpResponseBody,
+    silence: Pin<Box<Sleep>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Watched {
+    fn new(body: HttpResponseBody, permit: OwnedSemaphorePermit) -> Self {
+        Self { body, silence: Box::pin(tokio::time::sleep(ANSWER_TIMEOUT)), _permit: permit }
+    }
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let this = self.get_mut();
+        let frame = Pin::new(&mut this.body).poll_frame(context);
+        match &frame {
+            Poll::Pending => return this.silence.as_mut().poll(context).map(|()| Some(Err(silence()))),
+            Poll::Ready(Some(Ok(frame))) => count_received(frame.data_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Poll::Ready(_) => {}
+        }
+        this.silence.as_mut().reset(Instant::now() + ANSWER_TIMEOUT);
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,282 @@
+//! A root in an object store: S3 and what speaks as it does, and with less testing Google's and Azure's stores.
+//!
+//! The crate object_store speaks the protocols; here is what makes a [`Storage`] of it:
+//!
+//! - [`location`]: what a root's URL names; [`s3`]: where the store is and who asks;
+//! - [`bucket`]: opened buckets, kept by the process with their connections and credentials;
+//! - [`runtime`] and [`http`]: the threads that wait for the network, and how requests go out: counted and bounded;
+//! - [`conditional`]: put-if-absent, compare-and-swap, and the probe whether a store knows them;
+//! - [`writer`], [`upload`], [`spill`]: files being written, in one request or in parts;
+//! - [`failure`], [`refusal`]: what went wrong, by meaning, and without keys.
+//!
+//! A directory is a prefix that ends in `/`; it is there as long as a key below it is. An object whose key is a
+//! directory's own, which some programs put there to mark it, is not listed. Objects of size 0 are.
+//!
+//! A rename is a copy that the store makes by itself, then a deletion: between the two both files are there.
+
+mod bucket;
+mod conditional;
+mod failure;
+mod http;
+mod location;
+mod refusal;
+mod runtime;
+mod s3;
+mod spill;
+mod upload;
+mod writer;
+
+use std::future::Future;
+use std::ops::Range;
+use std::sync::Arc;
+
+use ::http::StatusCode;
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
+use object_store::{Error as StoreError, GetOptions, GetRange, ObjectMeta, ObjectStoreExt};
+
+use self::bucket::Bucket;
+use self::location::Location;
+use self::refusal::Refusal;
+use self::writer::RemoteWriter;
+use super::{Access, Cancel, Change, FileMeta, FileWriter, Listing, OpenOptions, PutOutcome, Storage, first_failure};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Directories listed at a time, of one call.
+const CONCURRENT_LISTS: usize = 64;
+/// Other requests under way at a time, of one call.
+const CONCURRENT_REQUESTS: usize = 32;
+/// What is larger is better read in several requests.
+const REQUEST_MAX_BYTES: u64 = 8 << 20;
+
+/// A root in an object store. See the module's page.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    bucket: Arc<Bucket>,
+    location: Location,
+    single_writer: bool,
+    coalesce_gap_bytes: u64,
+    cancel: Option<Cancel>,
+}
+
+impl Remote {
+    /// Opens `root`, a URL. Nothing is asked of the store.
+    ///
+    /// # Errors
+    /// `Unsupported` for a scheme that no store has; `InvalidInput` for a root that cannot be meant, and for options
+    /// that do not fit together.
+    pub fn open(root: &str, options: &OpenOptions) -> Result<Self> {
+        let location = Location::parse(root)?;
+        Ok(Self {
+            bucket: Bucket::open(&location, &options.s3)?,
+            location,
+            single_writer: options.single_writer,
+            coalesce_gap_bytes: options.coalesce_gap_bytes,
+            cancel: None,
+        })
+    }
+
+    /// Waits for `future`, with credentials at hand, until nobody wants its answer any more.
+    fn wait<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
+        let work = async {
+            self.bucket.authenticate(&self.location).await?;
+            future.await
+        };
+        let Some(cancel) = &self.cancel else { return runtime::wait(work) };
+        runtime::wait(async {
+            match select(Box::pin(work), Box::pin(cancel.cancelled())).await {
+                Either::Left((result, _)) => result,
+                Either::Right(_) => {
+                    let message = format!("Reading from \"{}\" was interrupted!", self.location.display(""));
+                    Err(Error::new(ErrorKind::Interrupted, message))
+                }
+            }
+        })
+    }
+
+    /// The error of doing `what` to `path`.
+    fn failure(&self, what: &str, path: &str, error: &StoreError) -> Error {
+        self.bucket.place.failure(what, &self.location, path, error)
+    }
+
+    async fn list(&self, dir: &str) -> Result<Listing> {
+        let key = self.location.dir_key(dir)?;
+        let answer = self.bucket.store.list_with_delimiter(Some(&key)).await;
+        let answer = answer.map_err(|error| self.failure("list", dir, &error))?;
+        let mut dirs: Vec<String> =
+            answer.common_prefixes.iter().filter_map(|prefix| prefix.filename().map(str::to_owned)).collect();
+        let mut files: Vec<FileMeta> =
+            answer.objects.into_iter().filter_map(|object| self.file_meta(&key, object)).collect();
+        dirs.sort_unstable();
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(Listing { dirs, files })
+    }
+
+    /// `None` for the object that marks the directory itself.
+    fn file_meta(&self, dir: &Path, object: ObjectMeta) -> Option<FileMeta> {
+        let path = self.location.relative(&object.location).filter(|_| object.location != *dir)?.to_owned();
+        Some(FileMeta { path, size: object.size, modified: object.last_modified, etag: object.e_tag })
+    }
+
+    async fn read_range(&self, path: &str, key: &Path, range: &Range<u64>) -> Result<Bytes> {
+        let length = range.end.checked_sub(range.start);
+        let length = length.ok_or_else(|| Error::internal(format!("{range:?} is no range of bytes")))?;
+        let cut_off = |size: Option<u64>| {
+            let size = size.map_or_else(|| "fewer".to_owned(), |size| size.to_string());
+            Error::corrupt(format!(
+                "\"{}\" is cut off: bytes {} to {} were to be read, but it has {size}!",
+                self.location(path),
+                range.start,
+                range.end
+            ))
+        };
+        let failed = |error: StoreError| match failure::find::<Refusal>(&error) {
+            Some(refusal) if refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => cut_off(None),
+            _ => self.failure("read", path, &error),
+        };
+        if length == 0 {
+            let size = self.bucket.store.head(key).await.map_err(failed)?.size;
+            return if range.end <= size { Ok(Bytes::new()) } else { Err(cut_off(Some(size))) };
+        }
+        let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
+        let answer = self.bucket.store.get_opts(key, options).await.map_err(failed)?;
+        let size = answer.meta.size;
+        if size < range.end {
+            return Err(cut_off(Some(size)));
+        }
+        let bytes = answer.bytes().await.map_err(failed)?;
+        if bytes.len() as u64 != length {
+            return Err(Error::new(
+                ErrorKind::Io,
+                format!("\"{}\" came in short: {} bytes instead of {length}!", self.location(path), bytes.len()),
+            ));
+        }
+        Ok(bytes)
+    }
+
+    async fn read_one(&self, path: &str) -> Result<Option<Bytes>> {
+        let key = self.location.key(path)?;
+        let failed = |error: StoreError| self.failure("read", path, &error);
+        match self.bucket.store.get(&key).await {
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            answer => answer.map_err(failed)?.bytes().await.map(Some).map_err(failed),
+        }
+    }
+
+    /// `false` where nothing is there to be moved.
+    async fn rename_one(&self, from: &str, to: &str) -> Result<bool> {
+        let (source, target) = (self.location.key(from)?, self.location.key(to)?);
+        let failed = |error: StoreError| self.failure("move", from, &error);
+        match self.bucket.store.copy(&source, &target).await {
+            Ok(()) => {}
+            // Some stores do not find what they are to copy though it is there: who takes that for moved would leave
+            // replaced rows behind.
+            Err(StoreError::NotFound { .. }) => match self.bucket.store.get(&source).await {
+                Err(StoreError::NotFound { .. }) => return Ok(false),
+                answer => {
+                    let bytes = answer.map_err(failed)?.bytes().await.map_err(failed)?;
+                    self.bucket.store.put(&target, bytes.into()).await.map_err(failed)?;
+                }
+            },
+            Err(error) => return Err(failed(error)),
+        }
+        self.delete_one(from).await.map(|()| true)
+    }
+
+    async fn delete_one(&self, path: &str) -> Result<()> {
+        match self.bucket.store.delete(&self.location.key(path)?).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failure("delete", path, &error)),
+        }
+    }
+
+    /// Runs all of `work`, some at a time; the first failure is the answer.
+    fn wait_for_all(&self, work: impl Iterator<Item = impl Future<Output = Result<()>>>) -> Result<()> {
+        self.wait(async {
+            let results: Vec<Result<()>> = stream::iter(work).buffered(CONCURRENT_REQUESTS).collect().await;
+            first_failure(results.into_iter())
+        })
+    }
+}
+
+impl Storage for Remote {
+    fn location(&self, path: &str) -> String {
+        self.location.display(path)
+    }
+
+    fn access(&self) -> Access {
+        Access {
+            remote: true,
+            concurrency: CONCURRENT_REQUESTS,
+            coalesce_gap_bytes: self.coalesce_gap_bytes,
+            request_max_bytes: REQUEST_MAX_BYTES,
+        }
+    }
+
+    fn cancellable(&self, cancel: &Cancel) -> Option<Arc<dyn Storage>> {
+        Some(Arc::new(Self { cancel: Some(cancel.clone()), ..self.clone() }))
+    }
+
+    fn list_dir(&self, dir: &str) -> Result<Listing> {
+        self.wait(self.list(dir))
+    }
+
+    fn list_dirs(&self, dirs: &[String]) -> Result<Vec<Listing>> {
+        let lists = dirs.iter().map(|dir| self.list(dir));
+        self.wait(stream::iter(lists).buffered(CONCURRENT_LISTS).try_collect())
+    }
+
+    fn read(&self, path: &str) -> Result<Option<Bytes>> {
+        self.wait(self.read_one(path))
+    }
+
+    fn read_all(&self, paths: &[String]) -> Result<Vec<Option<Bytes>>> {
+        let reads = paths.iter().map(|path| self.read_one(path));
+        self.wait(stream::iter(reads).buffered(CONCURRENT_REQUESTS).try_collect())
+    }
+
+    fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let key = self.location.key(path)?;
+        let reads = ranges.iter().map(|range| self.read_range(path, &key, range));
+        self.wait(stream::iter(reads).buffered(CONCURRENT_REQUESTS).try_collect())
+    }
+
+    fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<PutOutcome> {
+        conditional::put_if_absent(self, path, bytes)
+    }
+
+    fn update(&self, path: &str, change: &mut Change) -> Result<()> {
+        conditional::update(self, path, change)
+    }
+
+    fn create(&self, path: &str) -> Result<Box<dyn FileWriter>> {
+        self.require_conditional_writes()?;
+        Ok(Box::new(RemoteWriter::new(self.clone(), path)?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.require_conditional_writes()?;
+        if self.wait(self.rename_one(from, to))? {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::NotFound, format!("File \"{}\" is not there!", self.location(from))))
+    }
+
+    fn rename_all(&self, moves: &[(String, String)]) -> Result<()> {
+        if moves.is_empty() {
+            return Ok(());
+        }
+        self.require_conditional_writes()?;
+        self.wait_for_all(moves.iter().map(|(from, to)| async move { self.rename_one(from, to).await.map(drop) }))
+    }
+
+    fn delete(&self, path: &str) -> Result<()> {
+        self.wait(self.delete_one(path))
+    }
+
+    fn delete_all(&self, paths: &[String]) -> Result<()> {
+        self.wait_for_all(paths.iter().map(|path| self.delete_one(path)))
+    }
+}

@@ -1,0 +1,152 @@
+//! A file that goes up in parts while it is still being written.
+//!
+//! A task of its own sends the parts, some at a time; the writer hands them over and is held up where the network does
+//! not keep pace. Parts in memory are bounded for the whole process, since many files may be written at once.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{Error as StoreError, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, PutResult};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::runtime::{runtime, wait};
+use crate::error::{Error, Result};
+
+/// Parts of one file under way at a time.
+const PARTS_PER_FILE: usize = 4;
+/// Parts of all files in memory, under way or waiting.
+const PARTS_IN_MEMORY: usize = 16;
+/// How long the end of a process or a query is held up by giving an upload up.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+static PERMITS: Mutex<Option<(u32, Arc<Semaphore>)>> = Mutex::new(None);
+
+/// A multipart upload under way.
+#[derive(Debug)]
+pub struct Upload {
+    parts: mpsc::Sender<Step>,
+    task: JoinHandle<Result<Option<PutResult>, StoreError>>,
+}
+
+enum Step {
+    Part(Bytes, OwnedSemaphorePermit),
+    Finish,
+}
+
+/// Why parts are no longer taken: the store's error, or ours.
+pub enum Failed {
+    Store(StoreError),
+    Here(Error),
+}
+
+impl Upload {
+    /// Begins it; the store is asked in the background.
+    pub fn begin(store: Arc<dyn ObjectStore>, key: Path) -> Result<Self> {
+        let (parts, steps) = mpsc::channel(1);
+        Ok(Self { parts, task: runtime()?.spawn(run(store, key, steps)) })
+    }
+
+    /// Hands the next part over, and waits while there are too many. After an error the upload is over.
+    pub fn send(self, part: Bytes) -> Result<Self, Failed> {
+        let permits = permits().map_err(Failed::Here)?;
+        let sent = wait(async {
+            let closed = || Error::internal("Parts of files are no longer counted");
+            let permit = permits.acquire_owned().await.map_err(|_| closed())?;
+            Ok(self.parts.send(Step::Part(part, permit)).await)
+        });
+        match sent {
+            Err(error) => Err(Failed::Here(error)),
+            Ok(Ok(())) => Ok(self),
+            // The task ended before its time: with an error.
+            Ok(Err(_)) => Err(self.outcome().err().unwrap_or_else(|| Failed::Here(lost()))),
+        }
+    }
+
+    /// Waits for all parts, and makes the file appear.
+    pub fn finish(self) -> Result<PutResult, Failed> {
+        // Where it is not taken, the task has ended, and its outcome says why.
+        wait(async { Ok(self.parts.send(Step::Finish).await.is_ok()) }).map_err(Failed::Here)?;
+        self.outcome()?.ok_or_else(|| Failed::Here(lost()))
+    }
+
+    fn outcome(self) -> Result<Option<PutResult>, Failed> {
+        let joined = wait(async { self.task.await.map_err(|error| lost().with_source(error)) });
+        joined.map_err(Failed::Here)?.map_err(Failed::Store)
+    }
+
+    /// Gives it up, for a while waiting until nothing of it is left at the store.
+    pub fn abort(self) {
+        let Self { parts, task } = self;
+        drop(parts);
+        // Nobody is left to tell.
+        let _ = wait(async { Ok(tokio::time::timeout(ABORT_TIMEOUT, task).await.is_ok()) });
+    }
+}
+
+fn lost() -> Error {
+    Error::internal("The upload of a file ended without an answer")
+}
+
+fn permits() -> Result<Arc<Semaphore>> {
+    let mut slot = PERMITS.lock().map_err(|_| Error::internal("An earlier upload panicked"))?;
+    match &*slot {
+        Some((process, permits)) if *process == std::process::id() => Ok(permits.clone()),
+        // A fork has none of the uploads that would give their permits back.
+        _ => Ok(slot.insert((std::process::id(), Arc::new(Semaphore::new(PARTS_IN_MEMORY)))).1.clone()),
+    }
+}
+
+/// The life of an upload. Whatever ends it but success, nothing of it stays at the store, if the store lets us.
+async fn run(
+    store: Arc<dyn ObjectStore>,
+    key: Path,
+    steps: mpsc::Receiver<Step>,
+) -> Result<Option<PutResult>, StoreError> {
+    let mut upload = store.put_multipart(&key).await?;
+    let result = match feed(upload.as_mut(), steps).await {
+        Ok(true) => upload.complete().await.map(Some),
+        Ok(false) => Ok(None),
+        Err(error) => Err(error),
+    };
+    if !matches!(result, Ok(Some(_))) {
+        let _ = upload.abort().await;
+    }
+    result
+}
+
+/// Sends parts until it is told to finish (`true`) or nobody is left to tell (`false`).
+async fn feed(upload: &mut dyn MultipartUpload, mut steps: mpsc::Receiver<Step>) -> Result<bool, StoreError> {
+    let mut under_way = JoinSet::new();
+    loop {
+        while under_way.len() >= PARTS_PER_FILE {
+            sent(&mut under_way).await?;
+        }
+        match steps.recv().await {
+            Some(Step::Part(bytes, permit)) => {
+                let part = upload.put_part(PutPayload::from_bytes(bytes));
+                under_way.spawn(async move {
+                    let result = part.await;
+                    drop(permit);
+                    result
+                });
+            }
+            Some(Step::Finish) => {
+                while !under_way.is_empty() {
+                    sent(&mut under_way).await?;
+                }
+                return Ok(true);
+            }
+            None => return Ok(false),
+        }
+    }
+}
+
+async fn sent(under_way: &mut JoinSet<Result<(), StoreError>>) -> Result<(), StoreError> {
+    match under_way.join_next().await {
+        Some(result) => result?,
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,105 @@
+//! The commit records: listed by name, read when they are asked for.
+//!
+//! A journal holds the records of a day, and of overwrites as long as their trash: thousands. Who plans a read or a
+//! write needs the highest number, and the records of writes that are still pending: those have higher numbers than
+//! the floors of their markers.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::Journal;
+use super::names::{self, parse_commit};
+use super::record::{self, Record};
+use crate::error::Result;
+
+/// Records with their numbers.
+pub type Records = Vec<(u64, Arc<Record>)>;
+
+/// The numbers that one listing found.
+#[derive(Debug, Default)]
+pub struct Commits {
+    numbers: BTreeSet<u64>,
+    /// When the lowest was written, by the storage's clock; `None` where the listing does not say.
+    lowest_written: Option<DateTime<Utc>>,
+}
+
+impl Commits {
+    /// Lists them.
+    pub fn list(journal: &Journal) -> Result<Self> {
+        let dir = names::commits_dir(&journal.table);
+        if !journal.storage.access().remote {
+            // Here the times would cost a system call each.
+            let names = journal.storage.list_names(&dir)?;
+            let numbers = names.iter().filter_map(|name| parse_commit(name)).collect();
+            return Ok(Self { numbers, lowest_written: None });
+        }
+        let files = journal.storage.list_dir(&dir)?.files;
+        let commits = || files.iter().filter_map(|file| Some((parse_commit(file.name())?, file.modified)));
+        let lowest_written = commits().min().map(|(_, written)| written);
+        Ok(Self { numbers: commits().map(|(seq, _)| seq).collect(), lowest_written })
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// When the lowest was written; `None` where there is none.
+    pub fn lowest_written(&self, journal: &Journal) -> Result<Option<DateTime<Utc>>> {
+        match (self.lowest_written, self.numbers.first()) {
+            (None, Some(&lowest)) => Ok(read_by_number(journal, lowest)?.map(|record| record.at)),
+            (written, _) => Ok(written),
+        }
+    }
+
+    /// The highest number; 0 for none.
+    pub fn highest(&self) -> u64 {
+        self.numbers.last().copied().unwrap_or(0)
+    }
+
+    /// The listed records that are still there, in their order.
+    pub fn all(&self, journal: &Journal) -> Result<Records> {
+        Ok(read(journal, self.numbers.iter().copied())?.flatten().collect())
+    }
+
+    /// The records above `floor`, in their order; `None` where one that was listed has been trimmed since: the list has
+    /// to be made anew.
+    ///
+    /// A number that was not listed is asked for by name before it is believed gone: a listing that runs beside writers
+    /// may miss one. `floor` is that of a marker or a number known to be there, so that few are.
+    pub fn above(&self, journal: &Journal, floor: u64) -> Result<Option<Records>> {
+        let range = floor.saturating_add(1)..=self.highest();
+        let mut records = Records::new();
+        for (seq, record) in range.clone().zip(read(journal, range)?) {
+            match record {
+                Some(record) => records.push(record),
+                None if self.numbers.contains(&seq) => return Ok(None),
+                None => {}
+            }
+        }
+        Ok(Some(records))
+    }
+}
+
+/// One record by its number; `None` where there is none.
+pub fn read_by_number(journal: &Journal, seq: u64) -> Result<Option<Arc<Record>>> {
+    Ok(read(journal, std::iter::once(seq))?.flatten().next().map(|(_, record)| record))
+}
+
+/// Records by number, `None` for each that is not there.
+pub fn read(
+    journal: &Journal,
+    numbers: impl Iterator<Item = u64>,
+) -> Result<impl Iterator<Item = Option<(u64, Arc<Record>)>>> {
+    let numbers: Vec<u64> = numbers.collect();
+    let paths: Vec<String> = numbers.iter().map(|&seq| names::commit_path(&journal.table, seq)).collect();
+    let answers = journal.storage.read_all(&paths)?;
+    let mut records = Vec::with_capacity(paths.len());
+    for ((seq, path), bytes) in numbers.into_iter().zip(&paths).zip(answers) {
+        let record = bytes.map(|bytes| record::from_json(&bytes, &journal.storage.location(path))).transpose()?;
+        records.push(record.map(|record| (seq, Arc::new(record))));
+    }
+    Ok(records.into_iter())
+}
