@@ -4,7 +4,7 @@
 //!
 //! 1. the bytes go to a temporary file next to the target, hidden by a leading `.` and without the target's ending;
 //! 2. the temporary file is synced;
-//! 3. from the root down, for every directory on the way to the target that this root has not settled before, its
+//! 3. from the root down, for every directory on the way to the target that this process has not settled before, its
 //!    parent is synced, so that the way to the file survives a power cut too, whoever made it;
 //! 4. the file gets its name: by a hard link, which never replaces a file ([`Storage::create`],
 //!    [`Storage::put_if_absent`]), or by a rename, which does ([`Storage::update`]);

@@ -1,10 +1,11 @@
 //! The root directory: where relative paths lead, and which directories must be synced.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use crate::error::{Error, Result};
 
@@ -15,14 +16,35 @@ const MAX_ATTEMPTS: usize = 16;
 pub(super) struct Root {
     dir: PathBuf,
     durable: bool,
-    /// Directories below the root whose entry in their parent is known to be on disk.
-    settled: Mutex<HashSet<PathBuf>>,
+}
+
+/// Directories whose entry in their parent is known to be on disk, for all roots of the process: a write of a few rows
+/// would sync the same nine each time.
+static SETTLED: LazyLock<Mutex<HashMap<PathBuf, Identity>>> = LazyLock::new(Mutex::default);
+
+/// With more than this, all are forgotten.
+const MAX_SETTLED: usize = 200_000;
+
+/// Tells a directory from a later one of the same name: its device, inode and birth.
+type Identity = (u64, u64, SystemTime);
+
+/// `None` where the file system does not say.
+#[cfg(unix)]
+fn identity(dir: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::metadata(dir).ok()?;
+    Some((metadata.dev(), metadata.ino(), metadata.created().ok()?))
+}
+
+#[cfg(not(unix))]
+fn identity(_dir: &Path) -> Option<Identity> {
+    None
 }
 
 impl Root {
     pub fn open(dir: &Path, durable: bool) -> Result<Self> {
         let absolute = std::path::absolute(dir).map_err(|error| Error::io("open the root", dir.display(), error))?;
-        Ok(Self { dir: absolute, durable, settled: Mutex::default() })
+        Ok(Self { dir: absolute, durable })
     }
 
     /// Where `relative` leads, for messages only.
@@ -88,7 +110,7 @@ impl Root {
             Ok(()) => {
                 made.push(dir.to_owned());
                 if dir.starts_with(&self.dir) && dir != self.dir {
-                    self.settled().remove(dir);
+                    settled().remove(dir);
                     Ok(())
                 } else {
                     self.sync_parent(dir) // the root and what is above it: not seen by `settle`
@@ -102,16 +124,18 @@ impl Root {
         if !self.durable {
             return Ok(());
         }
-        let unsettled: Vec<&Path> = {
-            let settled = self.settled();
-            path.ancestors()
-                .skip(1)
-                .take_while(|dir| *dir != self.dir && dir.starts_with(&self.dir) && !settled.contains(*dir))
-                .collect()
-        };
-        for dir in unsettled.into_iter().rev() {
+        let below_root = path.ancestors().skip(1).take_while(|dir| *dir != self.dir && dir.starts_with(&self.dir));
+        let unsettled: Vec<(&Path, Option<Identity>)> = below_root
+            .map(|dir| (dir, identity(dir)))
+            .take_while(|(dir, identity)| identity.is_none() || settled().get(*dir) != identity.as_ref())
+            .collect();
+        for (dir, identity) in unsettled.into_iter().rev() {
             self.sync_parent(dir)?;
-            self.settled().insert(dir.to_owned());
+            let mut settled = settled();
+            if settled.len() >= MAX_SETTLED {
+                settled.clear();
+            }
+            settled.extend(identity.map(|identity| (dir.to_owned(), identity)));
         }
         Ok(())
     }
@@ -125,10 +149,10 @@ impl Root {
     pub fn sync_parent(&self, path: &Path) -> io::Result<()> {
         if self.durable { sync_dir(parent(path)) } else { Ok(()) }
     }
+}
 
-    fn settled(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
-        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn settled() -> MutexGuard<'static, HashMap<PathBuf, Identity>> {
+    SETTLED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn parent(path: &Path) -> &Path {
