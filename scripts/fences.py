@@ -4,6 +4,7 @@
 - `unsafe` stands in src/ffi alone, and at the entry point in src/lib.rs;
 - src/store takes neither time nor randomness from the air: they are passed in;
 - files stay short enough to be read at once;
+- a file below test/sql is for every store, or says why it is not;
 - no tracked file names a directory of one machine or the host of a package registry.
 
 A line that has to cross a fence says so in itself: `fence: why`, in a comment.
@@ -16,6 +17,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqllogic.parse import why_local
 
 LONGEST_FILE_LINES = 450
 LONG_FILE_LINES = 400
@@ -112,6 +115,13 @@ def check_places(name: str, text: str) -> list[str]:
             if PLACES.search(line) and "fence:" not in line]
 
 
+def check_sql_test(name: str, text: str) -> list[str]:
+    """Whether a sqllogictest file has its stores where every kind of store can be."""
+    if "test-env TEST_ROOT " in text or why_local(text) is not None:
+        return []
+    return [f'{name}:1: has its stores neither below ${{TEST_ROOT}} nor "# local: why" in its header (see CONTRIBUTING.md)']
+
+
 def check(root: Path) -> tuple[int, list[str]]:
     """How many files were looked at, and everything that is wrong."""
     found, names = [], tracked(root)
@@ -121,6 +131,8 @@ def check(root: Path) -> tuple[int, list[str]]:
         except UnicodeDecodeError:
             continue  # data of a test
         found += check_places(name, text)
+        if name.startswith("test/sql/"):
+            found += check_sql_test(name, text)
         if name.startswith("src/") and name.endswith(".rs"):
             found += check_rust(name, text)
     return len(names), found

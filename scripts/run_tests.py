@@ -23,6 +23,8 @@ from sqllogictest import DUCKDB_VERSIONS, LOCAL, REPOSITORY
 
 SQL_MATRIX = ((LOCAL, DUCKDB_VERSIONS), ("seaweedfs", DUCKDB_VERSIONS), ("moto", DUCKDB_VERSIONS[-1:]))
 """Store -> on which DuckDB the sqllogictest files run there."""
+LIMIT_SECONDS, S3_LIMIT_SECONDS = 180, 600
+"""For one sqllogictest file."""
 CARGO_PROFILES = {"debug": "dev", "quick": "quick", "release": "release"}
 
 
@@ -88,7 +90,8 @@ def sqllogictest(extension: Path, store: str, versions: tuple[str, ...], jobs: i
     return run(
         f"sqllogictest-{store}",
         [sys.executable, REPOSITORY / "scripts" / "sqllogictest.py", "--extension", extension, "--jobs", str(jobs),
-         "--store", store, *(f"--duckdb={version}" for version in versions)],
+         "--store", store, "--limit-seconds", str(LIMIT_SECONDS if store == LOCAL else S3_LIMIT_SECONDS),
+         *(f"--duckdb={version}" for version in versions)],
         {"lines": r"^\d+ passed, \d+ failed$", "passed": r"^(\d+)", "failed": r"(\d+) failed", "skipped": r"(\d+) skip"},
     )
 

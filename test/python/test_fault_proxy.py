@@ -26,6 +26,13 @@ def proxy(store):  # noqa: F811
         yield proxy
 
 
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_requests_pass_unchanged(proxy, store):  # noqa: F811
     through = behind(store, proxy)
     assert request(through, "PUT", "proxy/a b=ü", body=BODY).status == 200
@@ -42,6 +49,7 @@ def test_requests_pass_unchanged(proxy, store):  # noqa: F811
     assert said == [(1, "PUT", 200, ""), (2, "GET", 200, ""), (3, "GET", 206, "bytes=5-6"), (4, "HEAD", 200, ""),
                     (5, "GET", 200, ""), (6, "PUT", 412, ""), (7, "DELETE", 204, "")]
     assert proxy.exchanges[0].sent_bytes == len(BODY)
+    wait_until(lambda: all(exchange.ended for exchange in proxy.exchanges))  # they are when the client has its answer
     assert all(exchange.began <= exchange.ended and not exchange.client_left for exchange in proxy.exchanges)
 
 
@@ -112,8 +120,5 @@ def test_what_hangs_is_seen_to_be_left(proxy, store, after):  # noqa: F811
         client.settimeout(0.3)
         with pytest.raises(TimeoutError):
             client.recv(1)
-    deadline = time.monotonic() + 5
-    while not proxy.exchanges[0].client_left:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: proxy.exchanges[0].client_left)
     assert (proxy.exchanges[0].status is not None) == after

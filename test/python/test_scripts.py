@@ -35,6 +35,7 @@ def check(directory: Path, files: dict[str, str]) -> list[str]:
     ("src/store/a.rs", "let id = Uuid::new_v4();\n"),
     ("src/lib.rs", "unsafe { x() }\n" * 7),
     ("src/a.rs", "//\n" * 451),
+    ("test/sql/a/a.test", "# name: a\n\nrequire amplify\n\n# local: not in the header\nstatement ok\nSELECT 1\n"),
     ("docs/a.md", "see /" + "work/main/target\n"),
     ("README.md", "pip install -i https://pypi" + ".org/simple\n"),
 ])
@@ -51,6 +52,8 @@ def test_a_crossed_fence_is_found(tmp_path, name, text):
     ("src/store/a.rs", "#[cfg(test)]\nmod tests { fn now() { Utc::now() } }\n"),
     ("src/store/a.rs", "let now = Utc::now(); // fence: the one clock, passed on\n"),
     ("src/a.rs", "//\n" * 450),
+    ("test/sql/a/a.test", "# name: a\n# local: it is\n\nstatement ok\nSELECT 1\n"),
+    ("test/sql/a/a.test", "# name: a\n\nrequire amplify\n\ntest-env TEST_ROOT __TEST_DIR__\n"),
     ("docs/a.md", "build/work/x, ${HOME}/work/x, ../work/x\n"),
 ])
 def test_what_is_fine_is_passed_over(tmp_path, name, text):
