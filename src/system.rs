@@ -61,10 +61,20 @@ impl Environment for System {
             return false; // nobody can tell from here
         }
         if there.boot != here.boot {
-            return true; // the machine was started anew since
+            return there.machine != "-"; // the machine was started anew since, if it is this one
         }
-        // Process numbers mean something within one namespace only: another container's cannot be looked up.
-        there.namespace == here.namespace && process_identity(writer.pid).as_deref() != Some(&writer.process)
+        // Process numbers mean something within one namespace only: another container's cannot be looked up. Nor can
+        // another user's, where the system hides them.
+        let sees_others = || std::fs::metadata("/proc/1/stat").is_ok();
+        there.namespace == here.namespace
+            && process_identity(writer.pid).as_deref() != Some(&writer.process)
+            && sees_others()
+    }
+
+    fn is_running(&self, writer: &Writer) -> bool {
+        !writer.process.is_empty()
+            && writer.host == self.writer.host
+            && process_identity(writer.pid).as_deref() == Some(&writer.process)
     }
 
     fn abandon(&self, txid: &str) {

@@ -31,6 +31,8 @@ pub trait Environment: Send + Sync + Debug {
     fn writer(&self) -> Writer;
     /// Whether the process of `writer` is known to have ended. `false` where it runs, or nobody can tell.
     fn is_gone(&self, writer: &Writer) -> bool;
+    /// Whether the process of `writer` is known to run.
+    fn is_running(&self, writer: &Writer) -> bool;
     /// Notes a write of this process that was given up and could not be cleared away, as on a network that is gone.
     fn abandon(&self, txid: &str);
     /// Whether a write was noted so: then its marker need not wait for the end of this process.
@@ -85,6 +87,10 @@ pub(in crate::store) mod testing {
 
         fn is_gone(&self, writer: &Writer) -> bool {
             self.gone.lock().unwrap().contains(&writer.pid)
+        }
+
+        fn is_running(&self, _: &Writer) -> bool {
+            false
         }
 
         fn abandon(&self, txid: &str) {

@@ -47,13 +47,22 @@ impl Location {
                 .with_hint("The root is a local path, or s3://bucket/prefix, gs://…, az://…, abfss://…."));
             }
         };
+        // What stands before an @ may be a password.
+        let shown = match rest.split_once('@') {
+            Some((_, behind)) if scheme != "abfss" => format!("{scheme}://…@{behind}"),
+            _ => root.to_owned(),
+        };
         let refuse =
-            |why: &str| Error::invalid(format!("\"{}\" cannot be the root of a store: {why}!", root.escape_debug()));
+            |why: &str| Error::invalid(format!("\"{}\" cannot be the root of a store: {why}!", shown.escape_debug()));
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let known =
             |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || (scheme == "abfss" && c == '@');
-        if bucket.is_empty() || !bucket.chars().all(known) {
-            return Err(refuse("it names no bucket").with_hint("For example s3://bucket/prefix."));
+        let hint = "For example s3://bucket/prefix.";
+        if bucket.is_empty() {
+            return Err(refuse("it names no bucket").with_hint(hint));
+        }
+        if !bucket.chars().all(known) {
+            return Err(refuse("no bucket can be called so").with_hint(hint));
         }
         let prefix = prefix.trim_matches('/');
         for segment in prefix.split('/').filter(|_| !prefix.is_empty()) {
@@ -63,6 +72,8 @@ impl Location {
                 _ if segment.contains(|c: char| c.is_ascii_control()) => {
                     return Err(refuse("its prefix holds a control character"));
                 }
+                // Some stores take it for a slash.
+                _ if segment.contains('\\') => return Err(refuse("its prefix holds a backslash")),
                 _ => {}
             }
         }

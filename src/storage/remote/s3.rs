@@ -74,6 +74,17 @@ impl S3Config {
                 text(&endpoint)
             }
         };
+        for (key, value) in values.iter().map(|(key, value)| (key.as_ref(), value)).chain([("region", &region)]) {
+            // It would be part of a header or an address. The value may be a secret.
+            if value.contains(|c: char| c.is_control()) {
+                return Err(Error::invalid(format!(
+                    "The S3 setting {key} holds a control character, such as a line break!"
+                ))
+                .with_hint(
+                    "Settings amplify_s3_… and variables AWS_… say it; a key that was pasted may end with one.",
+                ));
+            }
+        }
         set(&mut values, Key::Region, region);
         set(&mut values, Key::Bucket, bucket.to_owned());
         set(&mut values, Key::ConditionalPut, S3ConditionalPut::ETagMatch.to_string());
@@ -157,7 +168,11 @@ fn parse_endpoint(text: &str, use_ssl: bool) -> Result<Url> {
         None if with_scheme.contains('@') => {
             Err(Error::invalid("The endpoint of the S3 store is no URL!").with_hint(hint))
         }
-        None => Err(Error::invalid(format!("\"{text}\" is no endpoint of an S3 store!")).with_hint(hint)),
+        None => Err(Error::invalid(format!(
+            "\"{}\" is no endpoint of an S3 store!",
+            text.split('?').next().unwrap_or_default()
+        ))
+        .with_hint(hint)),
     }
 }
 

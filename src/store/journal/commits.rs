@@ -12,7 +12,10 @@ use chrono::{DateTime, Utc};
 use super::Journal;
 use super::names::{self, parse_commit};
 use super::record::{self, Record};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// More numbers than this are not missing from a listing, nor trimmed under a marker: something else is wrong.
+const MAX_MISSING: u64 = 1_000_000;
 
 /// Records with their numbers.
 pub type Records = Vec<(u64, Arc<Record>)>;
@@ -70,7 +73,19 @@ impl Commits {
     /// A number that was not listed is asked for by name before it is believed gone: a listing that runs beside writers
     /// may miss one. `floor` is that of a marker or a number known to be there, so that few are.
     pub fn above(&self, journal: &Journal, floor: u64) -> Result<Option<Records>> {
-        let range = floor.saturating_add(1)..=self.highest();
+        if self.highest() <= floor {
+            return Ok(Some(Records::new()));
+        }
+        let range = floor + 1..=self.highest();
+        let listed = self.numbers.range(range.clone()).count() as u64;
+        if self.highest() - floor - listed > MAX_MISSING {
+            return Err(Error::corrupt(format!(
+                "The journal \"{}\" has a record of number {}, and most of those before it are missing!",
+                journal.storage.location(&names::commits_dir(&journal.table)),
+                self.highest()
+            ))
+            .with_hint("A file was put there that is none of amplify's. Take it out of the journal."));
+        }
         let mut records = Records::new();
         for (seq, record) in range.clone().zip(read(journal, range)?) {
             match record {

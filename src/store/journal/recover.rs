@@ -71,7 +71,8 @@ impl Journal {
 
     /// Whether the writer of a pending marker is gone.
     pub(super) fn is_dead(&self, marker: &Marker) -> bool {
-        self.environment.is_gone(&marker.writer) || self.is_older(marker.at, LEASE)
+        self.environment.is_gone(&marker.writer)
+            || (self.is_older(marker.at, LEASE) && !self.environment.is_running(&marker.writer))
     }
 
     pub(super) fn is_older(&self, at: DateTime<Utc>, age: Duration) -> bool {
@@ -109,7 +110,7 @@ impl Journal {
                         batch: None,
                         writer: Some(self.environment.writer()),
                     };
-                    let path = names::commit_path(&self.table, commits.highest() + 1);
+                    let path = names::commit_path(&self.table, commits.highest().saturating_add(1));
                     if self.storage.put_if_absent(&path, &record::to_json(&abort)?)? == PutOutcome::AlreadyExists {
                         self.environment.back_off(attempt);
                         continue;

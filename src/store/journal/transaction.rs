@@ -141,9 +141,9 @@ impl Transaction {
         let mut tried = None;
         for attempt in 1..=MAX_TRIES {
             let seq = match known.take() {
-                Some(base) => base + 1,
+                Some(base) => base.saturating_add(1),
                 None => match self.look_again(tried, &own, &mut record, replaced)? {
-                    Look::Highest(highest) => highest + 1,
+                    Look::Highest(highest) => highest.saturating_add(1),
                     Look::Unclear => continue,
                     Look::Settled(seq) => {
                         self.open = false;

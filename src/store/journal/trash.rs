@@ -10,7 +10,7 @@ use super::Journal;
 use super::commits;
 use super::names;
 use super::record::{Kind, Record};
-use super::snapshot::Snapshot;
+use super::snapshot::{self, Snapshot};
 use super::transaction::Committed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{Access, Cancel, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
@@ -61,6 +61,8 @@ impl Journal {
     /// `NotFound` where there is no such commit any more, `InvalidInput` where it is no overwrite, and `NotFound` where
     /// the trash does not hold all of its files any more.
     pub fn restore(&self, seq: u64, count: &CountRows, replaced: &mut VisibleFiles) -> Result<Committed> {
+        // A writer that died after its commit may not have moved all that it replaces.
+        self.recover_dead("", &snapshot::pending(self)?)?;
         let record = self.commit_of(seq)?.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("Table \"{}\" has no commit {seq} in its history!", self.table))
                 .with_hint("amplify_history lists the commits; those that were vacuumed are gone.")
