@@ -43,7 +43,7 @@ const WORK_TIMEOUT: Duration = Duration::from_secs(60);
 const SLOWEST_BYTES_PER_SECOND: u64 = 128 << 10;
 /// No further try after this time: together with one last try it stays below 30 seconds.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(18);
-const MAX_RETRIES: usize = 12;
+const MAX_RETRIES: usize = 10;
 /// Below what common stores close a connection after that nobody uses.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -71,7 +71,7 @@ pub fn client_options(tls: Tls) -> ClientOptions {
 /// How often and how soon a request is tried again.
 pub fn retry_config() -> RetryConfig {
     let backoff =
-        BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(2), base: 2.0 };
+        BackoffConfig { init_backoff: Duration::from_millis(50), max_backoff: Duration::from_secs(2), base: 2.0 };
     RetryConfig { backoff, max_retries: MAX_RETRIES, retry_timeout: RETRY_TIMEOUT }
 }
 
