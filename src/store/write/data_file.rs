@@ -340,6 +340,8 @@ mod tests {
                 assert_eq!(start, end);
                 end = start + length;
                 let pages = index.offset_index(group, number).unwrap().page_locations();
+                let firsts: Vec<_> = pages.iter().map(|page| page.first_row_index).collect();
+                assert_eq!(firsts, [0, 8192, 16384, 24576], "a page is a batch of a scan");
                 assert_eq!(pages[0].offset, column.data_page_offset());
                 let last = pages.last().unwrap();
                 assert_eq!((last.offset + i64::from(last.compressed_page_size)) as u64, end);

@@ -68,6 +68,9 @@ impl Encoder {
     /// Below this, a row group is compressed with Snappy where it would be with zstd: every column of it would need a
     /// zstd context of its own, and to set that up takes longer (on virtual machines above all) than all the rest.
     const ZSTD_ROWS: usize = 1024;
+    /// Rows of a page. As many as a batch of a scan, so that a page is decoded into one batch and a selective read
+    /// decompresses little: against parquet's 20,000, point lookups took half the time, files 4 % more space.
+    const PAGE_ROWS: usize = 8192;
     /// Below this, looking for the best encodings takes longer than it saves.
     const ENCODED_ROWS: usize = 256;
     /// A table of many columns could have as many layouts as row groups.
@@ -87,6 +90,7 @@ impl Encoder {
         let compression = options.compression.unwrap_or_default().to_parquet();
         let mut properties = WriterProperties::builder()
             .set_compression(compression)
+            .set_data_page_row_count_limit(Self::PAGE_ROWS)
             .set_statistics_enabled(EnabledStatistics::Page)
             .set_sorting_columns(order.sorting_columns(&options.sort_by, &parquet_schema)?)
             .build();
