@@ -3,7 +3,7 @@
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Error, Result, near_or_all, one_of};
 use crate::store::cast::cast_lossless;
 use crate::store::records::UnknownColumns;
 
@@ -48,8 +48,7 @@ impl Options {
         for (name, value, field) in values {
             let name = name.to_lowercase();
             if !known.contains(&name.as_str()) {
-                let hint = did_you_mean(&name, known.iter().copied())
-                    .unwrap_or_else(|| format!("The options are {}.", known.join(", ")));
+                let hint = near_or_all(&name, known.iter().copied(), "The options are");
                 return Err(Error::invalid(format!("{of} has no option \"{name}\"!")).with_hint(hint));
             }
             if checked.iter().any(|(earlier, ..)| *earlier == name) {
@@ -104,13 +103,9 @@ impl Options {
 
     /// The option `unknown_columns`: 'error' or 'drop'.
     pub fn unknown_columns(&self) -> Result<UnknownColumns> {
-        match self.text("unknown_columns")?.map(str::to_lowercase).as_deref() {
-            None | Some("error") => Ok(UnknownColumns::Error),
-            Some("drop") => Ok(UnknownColumns::Drop),
-            Some(other) => {
-                Err(Error::invalid(format!("Option \"unknown_columns\" is 'error' or 'drop', not '{other}'!")))
-            }
-        }
+        let choices = [("error", UnknownColumns::Error), ("drop", UnknownColumns::Drop)];
+        let text = self.text("unknown_columns")?;
+        text.map_or(Ok(UnknownColumns::Error), |text| one_of("Option \"unknown_columns\"", text, &choices))
     }
 }
 
