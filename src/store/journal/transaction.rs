@@ -1,7 +1,6 @@
 //! One write: begun, filled with files, committed or given up.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::batch::{BatchName, Claimed, CommittedBatch};
 use super::commits::{self, Commits, Records};
@@ -214,22 +213,21 @@ impl Transaction {
         // The marker goes after the void mark is put, or after a commit was settled.
         let marked = snapshot::pending(journal)?.iter().any(|(_, txid)| *txid == self.txid);
         let void = snapshot::void(journal)?.contains(&self.txid);
-        match tried {
-            _ if void => return Err(self.given_up()),
-            Some(seq) if !marked => return Ok(Look::Settled(seq)),
-            None if !marked => return Err(self.given_up()),
-            _ => {}
+        if void {
+            return Err(self.given_up());
         }
-        match snapshot {
-            _ if since.is_none() => Ok(Look::Unclear),
-            None if self.kind == Kind::Overwrite => Ok(Look::Unclear),
-            None => Ok(Look::Highest(commits.highest())),
-            Some(snapshot) => {
-                record.replaces = replaced(&snapshot)?;
-                record.replaces.retain(|path| !own.contains(path));
-                Ok(Look::Highest(commits.highest()))
-            }
+        if !marked {
+            return tried.map(Look::Settled).ok_or_else(|| self.given_up());
         }
+        if since.is_none() {
+            return Ok(Look::Unclear);
+        }
+        if self.kind == Kind::Overwrite {
+            let Some(snapshot) = snapshot else { return Ok(Look::Unclear) };
+            record.replaces = replaced(&snapshot)?;
+            record.replaces.retain(|path| !own.contains(path));
+        }
+        Ok(Look::Highest(commits.highest()))
     }
 
     fn given_up(&self) -> Error {
@@ -259,9 +257,8 @@ impl Transaction {
     /// Whether our record is not there. On a file system, what failed is there to be seen, or never will be.
     fn is_unseen(&self) -> Result<bool> {
         let records = Commits::list(&self.journal)?.above(&self.journal, self.floor)?;
-        let is_ours = |(_, record): &(u64, Arc<Record>)| record.txid == self.txid;
         // After the records: while the marker is there, ours is not trimmed.
-        Ok(records.is_some_and(|records| !records.iter().any(is_ours))
+        Ok(records.is_some_and(|records| commits::record_of(&records, &self.txid).is_none())
             && self.journal.marker(self.floor, &self.txid)?.is_some())
     }
 
@@ -281,8 +278,10 @@ impl Transaction {
 
     /// That none of the records since our floor gives us up.
     fn check_not_aborted(&self, since: Option<&Records>) -> Result<()> {
-        let aborts = |(_, record): &(u64, Arc<Record>)| record.txid == self.txid && record.kind == Kind::Abort;
-        if since.is_some_and(|since| since.iter().any(aborts)) { Err(self.given_up()) } else { Ok(()) }
+        match since.and_then(|since| commits::record_of(since, &self.txid)) {
+            Some((_, record)) if record.kind == Kind::Abort => Err(self.given_up()),
+            _ => Ok(()),
+        }
     }
 
     /// Deletes the files, then the marker; what fails is left to a later writer.
