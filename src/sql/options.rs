@@ -4,6 +4,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 
 use crate::error::{Error, Result, near_or_all, one_of};
+use crate::sql::session::{Session, Store};
 use crate::store::cast::cast_lossless;
 use crate::store::records::UnknownColumns;
 
@@ -14,12 +15,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// The fields of a STRUCT argument of the procedure `of`. NULL is no options.
+    /// The fields of a STRUCT argument of the procedure `of`. NULL, or none at all, is no options.
     ///
     /// # Errors
     /// `InvalidInput` for an option that is not among `known`, and where the argument is no STRUCT.
-    pub fn of_struct(argument: &(ArrayRef, FieldRef), of: &str, known: &[&str]) -> Result<Self> {
-        let (array, _) = argument;
+    pub fn of_struct(argument: Option<&(ArrayRef, FieldRef)>, of: &str, known: &[&str]) -> Result<Self> {
+        let Some((array, _)) = argument else { return Ok(Self::default()) };
         match array.data_type() {
             DataType::Null => Ok(Self::default()),
             _ if array.is_null(0) => Ok(Self::default()),
@@ -99,6 +100,11 @@ impl Options {
         let names: Option<Vec<String>> =
             (0..list.len()).map(|row| text_of(&list.slice(row, 1)).map(str::to_owned)).collect();
         names.map(Some).ok_or_else(refuse)
+    }
+
+    /// The store that the options `root` and `single_writer` mean, where it is not the session's.
+    pub fn store(&self, session: &Session) -> Result<Store> {
+        session.store(self.text("root")?, self.flag("single_writer")?)
     }
 
     /// The option `unknown_columns`: 'error' or 'drop'.
