@@ -15,7 +15,7 @@ import duckdb
 import pytest
 from fault_proxy import Delay, FaultProxy, Hang
 
-from s3_stores import behind, check_clean, s3, s3_con, s3_crew, settings, store, use  # noqa: F401  (fixtures)
+from s3_stores import behind, check_clean, proxy, s3, s3_con, s3_crew, settings, store, use  # noqa: F401  (fixtures)
 
 ENOUGH_SECONDS = 1.0
 """From the interrupt to the end of the last request."""
@@ -31,12 +31,6 @@ RUNNING = 20
 @pytest.fixture
 def server() -> str:
     return "seaweedfs"
-
-
-@pytest.fixture
-def proxy(store):  # noqa: F811
-    with FaultProxy(store.endpoint) as proxy:
-        yield proxy
 
 
 @pytest.fixture

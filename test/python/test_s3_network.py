@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from fault_proxy import CutUpload, FaultProxy, Hang, Lose, Refuse, Reset, Truncate, at, every, first
 
-from s3_stores import Root, behind, check_clean, s3, s3_crew, settings, store, use  # noqa: F401  (fixtures)
+from s3_stores import Root, behind, check_clean, proxy, s3, s3_crew, settings, store, use  # noqa: F401  (fixtures)
 
 LONGEST_SECONDS = 30
 """Until an error comes."""
@@ -24,12 +24,6 @@ KEYS = ["a", "b", "c"]
 @pytest.fixture
 def server() -> str:
     return "seaweedfs"
-
-
-@pytest.fixture
-def proxy(store):  # noqa: F811
-    with FaultProxy(store.endpoint) as proxy:
-        yield proxy
 
 
 @pytest.fixture
