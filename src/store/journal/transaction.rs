@@ -242,15 +242,18 @@ impl Transaction {
             return Err(error); // dropping ourselves deletes the files and the marker
         }
         self.open = false;
-        match self.journal.recover(self.floor, &self.txid) {
+        match self.journal.in_a_hurry().recover(self.floor, &self.txid) {
             Ok(Recovered::RolledForward { seq }) => Ok(Committed { seq, rows, repeated: false }),
             Ok(Recovered::Aborted) => Err(error),
             // By whom else but one who found the record.
             Ok(Recovered::Ended) => Ok(Committed { seq: tried, rows, repeated: false }),
-            Err(_) => Err(error.with_hint(format!(
-                "Whether the write to table \"{}\" was committed is not known: all of it is visible, or nothing. amplify_history says which.",
-                self.journal.table
-            ))),
+            Err(_) => {
+                self.journal.environment.abandon(&self.txid);
+                Err(error.with_hint(format!(
+                    "Whether the write to table \"{}\" was committed is not known: all of it is visible, or nothing. amplify_history says which.",
+                    self.journal.table
+                )))
+            }
         }
     }
 
@@ -284,7 +287,7 @@ impl Transaction {
         }
     }
 
-    /// Deletes the files, then the marker; what fails is left to a later writer.
+    /// Deletes the files, then the marker. The first step that fails is the last: the rest is left to a later writer.
     fn abort(&mut self) -> Result<()> {
         self.open = false;
         let result = self.clear_away();
@@ -295,7 +298,7 @@ impl Transaction {
     }
 
     fn clear_away(&self) -> Result<()> {
-        let journal = &self.journal;
+        let journal = self.journal.in_a_hurry();
         if journal.storage.failed_puts_may_land() && self.leaves_traces() {
             journal.storage.put_if_absent(&names::void_path(&journal.table, &self.txid), b"")?;
         }

@@ -185,6 +185,10 @@ impl Storage for WithTrash {
         Some(Arc::new(Self::new(storage, self.table.clone())))
     }
 
+    fn hurried(&self) -> Option<Arc<dyn Storage>> {
+        Some(Arc::new(Self::new(self.storage.hurried()?, self.table.clone())))
+    }
+
     fn list_dir(&self, dir: &str) -> Result<Listing> {
         self.storage.list_dir(dir)
     }
