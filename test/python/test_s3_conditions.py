@@ -52,6 +52,21 @@ def test_writing_is_refused(filled, connect, s3, name):  # noqa: F811
     assert execute(filled, "SELECT i, k FROM amplify_read('t') ORDER BY i") == [(1, "a"), (2, "b")]
 
 
+def test_clearing_up_is_refused(filled, s3):  # noqa: F811
+    """Vacuum deletes: it needs the promise as writes do. To look what it would do, nobody needs it."""
+    execute(filled, "SELECT amplify_write('t', [{i: 3, k: 'a'}], {overwrite: true, single_writer: true})")
+    before = s3.objects()
+    dry_run = "FROM amplify_vacuum('t', older_than => INTERVAL 0 SECONDS)"
+    [(action, *_)] = execute(filled, dry_run)
+    assert action == "delete_trash"
+    vacuum = "FROM amplify_vacuum('t', older_than => INTERVAL 0 SECONDS, dry_run => false{more})"
+    with pytest.raises(duckdb.Error, match="single_writer => true"):
+        execute(filled, vacuum.format(more=""))
+    assert s3.objects() == before
+    assert execute(filled, vacuum.format(more=", single_writer => true"))[0][0] == action
+    assert execute(filled, dry_run) == []
+
+
 def test_a_new_store_is_refused_too(s3_con, s3):  # noqa: F811
     with pytest.raises(duckdb.Error, match="single_writer: true"):
         execute(s3_con, WRITES["create_table"])
