@@ -54,17 +54,18 @@ def test_writing_is_refused(filled, connect, s3, name):  # noqa: F811
 
 def test_clearing_up_is_refused(filled, s3):  # noqa: F811
     """Vacuum deletes: it needs the promise as writes do. To look what it would do, nobody needs it."""
-    execute(filled, "SELECT amplify_write('t', [{i: 3, k: 'a'}], {overwrite: true, single_writer: true})")
+    txid = "0" * 31 + "1"
+    stray = f"t/k=a/c0-{txid}-0.parquet"
+    for path in [stray, f"_registry/journal/t/void/{txid}"]:  # of a write that was given up
+        assert ask(s3.store, "PUT", s3.key(path), body=b"x").status == 200
     before = s3.objects()
-    dry_run = "FROM amplify_vacuum('t', older_than => INTERVAL 0 SECONDS)"
-    [(action, *_)] = execute(filled, dry_run)
-    assert action == "delete_trash"
-    vacuum = "FROM amplify_vacuum('t', older_than => INTERVAL 0 SECONDS, dry_run => false{more})"
+    expected = [("delete_stray", f"{s3.url}/{stray}")]
+    assert execute(filled, "SELECT action, path FROM amplify_vacuum('t')") == expected
     with pytest.raises(duckdb.Error, match="single_writer => true"):
-        execute(filled, vacuum.format(more=""))
+        execute(filled, "FROM amplify_vacuum('t', dry_run => false)")
     assert s3.objects() == before
-    assert execute(filled, vacuum.format(more=", single_writer => true"))[0][0] == action
-    assert execute(filled, dry_run) == []
+    assert execute(filled, "SELECT action, path FROM amplify_vacuum('t', dry_run => false, single_writer => true)") == expected
+    assert before.keys() - s3.objects().keys() == {stray}
 
 
 def test_a_new_store_is_refused_too(s3_con, s3):  # noqa: F811
