@@ -15,8 +15,12 @@ PROFILE_debug := dev
 PROFILE_quick := quick
 PROFILE_release := release
 
+# The Python tests by themselves, on the newest DuckDB.
+PYTEST := AMPLIFY_EXTENSION=build/quick/amplify.duckdb_extension PYTHONDONTWRITEBYTECODE=1 \
+    build/venv/duckdb-2.0.0/bin/python -m pytest -s -p no:cacheprovider
+
 .DEFAULT_GOAL := quick
-.PHONY: help quick debug release probe configure test test_debug test_release model bench bench-quick bench-s3 demo lint fences clean clean_all
+.PHONY: help quick debug release probe configure test test_debug test_release model campaign-kills campaign-simulation campaign-fuzz bench bench-quick bench-s3 demo lint fences clean clean_all
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z0-9_ -]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
@@ -55,6 +59,21 @@ demo: quick ## Build and show the main job in the DuckDB shell, on a store below
 
 model: ## Explore the journal's protocol in the bounds that take minutes
 	$(CARGO) test $(CARGO_FLAGS) --profile quick --test store -- model --ignored --nocapture --test-threads 1
+
+# KILLS, SEEDS and STORES say how much of it: make campaign-kills KILLS=20
+campaign-kills: KILLS ?= 200
+campaign-kills: quick ## Kill writers at any moment beside others that write and read; takes minutes
+	@$(PYTHON) scripts/environments.py duckdb-1.5.6 duckdb-2.0.0
+	AMPLIFY_KILLS=$(KILLS) $(PYTEST) test/python/test_processes.py -k killed
+
+campaign-simulation: SEEDS ?= 1000000
+campaign-simulation: ## Run the journal under faults, with one seed after the other; takes minutes
+	AMPLIFY_SEEDS=$(SEEDS) $(CARGO) test $(CARGO_FLAGS) --profile quick --test store -- simulation::every_interl --nocapture
+
+campaign-fuzz: STORES ?= 500
+campaign-fuzz: quick ## Ask random questions of random tables, from another seed each time; takes minutes
+	@$(PYTHON) scripts/environments.py duckdb-2.0.0
+	AMPLIFY_FUZZ_SEED=$${AMPLIFY_FUZZ_SEED:-$$(date +%s)} AMPLIFY_FUZZ_STORES=$(STORES) $(PYTEST) test/python/test_differential.py
 
 # BENCH takes options of `python3 -m bench`: make bench-quick BENCH="--group lookups --duckdb 2.0.0"
 bench: release ## Measure against the peers, on 20 M rows: results in bench/results; takes hours

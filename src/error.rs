@@ -128,6 +128,31 @@ pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str
     (!best.is_empty()).then(|| format!("Did you mean {}?", best.join(" or ")))
 }
 
+/// [`did_you_mean`], or where nothing comes close all `names`, behind `all` ("The columns are").
+pub fn near_or_all<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clone, all: &str) -> String {
+    did_you_mean(name, names.clone()).unwrap_or_else(|| format!("{all} {}.", names.collect::<Vec<_>>().join(", ")))
+}
+
+/// What the word `given` means, in whichever case, by a list of words and meanings; `what` names it in errors.
+///
+/// # Errors
+/// `InvalidInput` for another word.
+pub fn one_of<T: Copy>(what: &str, given: &str, choices: &[(&str, T)]) -> Result<T> {
+    if let Some((_, meaning)) = choices.iter().find(|(word, _)| *word == given.to_lowercase()) {
+        return Ok(*meaning);
+    }
+    let quoted: Vec<String> = choices.iter().map(|(word, _)| format!("'{word}'")).collect();
+    let listed = match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    };
+    let error = Error::invalid(format!("{what} is {listed}, not '{given}'!"));
+    Err(match did_you_mean(given, choices.iter().map(|(word, _)| *word)) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +167,17 @@ mod tests {
     fn suggests_near_names_only() {
         assert_eq!(did_you_mean("imges", ["images", "bins"]).as_deref(), Some("Did you mean \"images\"?"));
         assert_eq!(did_you_mean("zzz", ["images"]), None);
+        assert_eq!(near_or_all("imges", ["images", "bins"].into_iter(), "There are"), "Did you mean \"images\"?");
+        assert_eq!(near_or_all("zzz", ["images", "bins"].into_iter(), "There are"), "There are images, bins.");
+    }
+
+    #[test]
+    fn words_have_a_meaning_or_are_refused() {
+        let choices = [("both", 0), ("left", 1), ("right", 2)];
+        assert_eq!(one_of("side", "Left", &choices).unwrap(), 1);
+        let error = one_of("side", "Rigth", &choices).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert_eq!(error.to_string(), "side is 'both', 'left' or 'right', not 'Rigth'!\nDid you mean \"right\"?");
+        assert_eq!(one_of("x", "zzz", &choices[..1]).unwrap_err().to_string(), "x is 'both', not 'zzz'!");
     }
 }

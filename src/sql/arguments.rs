@@ -29,6 +29,14 @@ pub fn store(input: &BindInput) -> Result<(Session, Store)> {
     Ok((session, store))
 }
 
+/// [`store`], and the table of it that the first argument names.
+pub fn table(input: &BindInput) -> Result<(Session, Store, Arc<Table>)> {
+    let name = text(input, 0, "table")?;
+    let (session, store) = store(input)?;
+    let table = store.table(&name)?;
+    Ok((session, store, table))
+}
+
 /// The filters given by `name`, or none.
 pub fn filters(input: &BindInput, name: &str, table: &Table) -> Result<Arc<Filters>> {
     match input.named(name) {

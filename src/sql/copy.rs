@@ -5,7 +5,7 @@ use std::path::Path;
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field, FieldRef};
 
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Error, Result, one_of};
 use crate::ffi::{ClientContext, CopyBindInput, CopyFunction, CopySink, CopyTarget};
 use crate::sql::options::Options;
 use crate::sql::session::{SCHEME, Session, Store, strip_scheme};
@@ -47,17 +47,8 @@ impl CopyFunction for Copy {
 }
 
 fn mode(text: Option<&str>) -> Result<WriteMode> {
-    match text.map(str::to_lowercase).as_deref() {
-        None | Some("append") => Ok(WriteMode::Append),
-        Some("overwrite") => Ok(WriteMode::Overwrite),
-        Some(other) => {
-            let error = Error::invalid(format!("Option MODE is 'append' or 'overwrite', not '{other}'!"));
-            Err(match did_you_mean(other, ["append", "overwrite"]) {
-                Some(hint) => error.with_hint(hint),
-                None => error,
-            })
-        }
-    }
+    let choices = [("append", WriteMode::Append), ("overwrite", WriteMode::Overwrite)];
+    text.map_or(Ok(WriteMode::Append), |text| one_of("Option MODE", text, &choices))
 }
 
 #[derive(Debug)]

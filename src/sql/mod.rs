@@ -11,6 +11,7 @@ pub mod membership;
 pub mod options;
 #[cfg(feature = "panic-probe")]
 mod probe;
+pub mod procedure;
 pub mod replacement;
 pub mod rows;
 pub mod session;

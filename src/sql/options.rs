@@ -3,7 +3,8 @@
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Error, Result, near_or_all, one_of};
+use crate::sql::session::{Session, Store};
 use crate::store::cast::cast_lossless;
 use crate::store::records::UnknownColumns;
 
@@ -14,12 +15,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// The fields of a STRUCT argument of the procedure `of`. NULL is no options.
+    /// The fields of a STRUCT argument of the procedure `of`. NULL, or none at all, is no options.
     ///
     /// # Errors
     /// `InvalidInput` for an option that is not among `known`, and where the argument is no STRUCT.
-    pub fn of_struct(argument: &(ArrayRef, FieldRef), of: &str, known: &[&str]) -> Result<Self> {
-        let (array, _) = argument;
+    pub fn of_struct(argument: Option<&(ArrayRef, FieldRef)>, of: &str, known: &[&str]) -> Result<Self> {
+        let Some((array, _)) = argument else { return Ok(Self::default()) };
         match array.data_type() {
             DataType::Null => Ok(Self::default()),
             _ if array.is_null(0) => Ok(Self::default()),
@@ -48,8 +49,7 @@ impl Options {
         for (name, value, field) in values {
             let name = name.to_lowercase();
             if !known.contains(&name.as_str()) {
-                let hint = did_you_mean(&name, known.iter().copied())
-                    .unwrap_or_else(|| format!("The options are {}.", known.join(", ")));
+                let hint = near_or_all(&name, known.iter().copied(), "The options are");
                 return Err(Error::invalid(format!("{of} has no option \"{name}\"!")).with_hint(hint));
             }
             if checked.iter().any(|(earlier, ..)| *earlier == name) {
@@ -102,15 +102,16 @@ impl Options {
         names.map(Some).ok_or_else(refuse)
     }
 
+    /// The store that the options `root` and `single_writer` mean, where it is not the session's.
+    pub fn store(&self, session: &Session) -> Result<Store> {
+        session.store(self.text("root")?, self.flag("single_writer")?)
+    }
+
     /// The option `unknown_columns`: 'error' or 'drop'.
     pub fn unknown_columns(&self) -> Result<UnknownColumns> {
-        match self.text("unknown_columns")?.map(str::to_lowercase).as_deref() {
-            None | Some("error") => Ok(UnknownColumns::Error),
-            Some("drop") => Ok(UnknownColumns::Drop),
-            Some(other) => {
-                Err(Error::invalid(format!("Option \"unknown_columns\" is 'error' or 'drop', not '{other}'!")))
-            }
-        }
+        let choices = [("error", UnknownColumns::Error), ("drop", UnknownColumns::Drop)];
+        let text = self.text("unknown_columns")?;
+        text.map_or(Ok(UnknownColumns::Error), |text| one_of("Option \"unknown_columns\"", text, &choices))
     }
 }
 

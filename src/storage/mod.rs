@@ -117,6 +117,12 @@ pub trait Storage: Send + Sync + Debug {
         None
     }
 
+    /// The same root, for clearing up after a failure: a request that is not answered within seconds fails, and every
+    /// later one at once. `None` where none ever waits long. See [`hurried`].
+    fn hurried(&self) -> Option<Arc<dyn Storage>> {
+        None
+    }
+
     /// Lists one level below `dir` (`""` is the root). A directory that is not there is empty.
     fn list_dir(&self, dir: &str) -> Result<Listing>;
 
@@ -203,6 +209,11 @@ fn first_failure(results: impl Iterator<Item = Result<()>>) -> Result<()> {
 /// `storage`, whose calls that wait for answers end as `Interrupted` soon after `cancel` is thrown.
 pub fn cancellable(storage: Arc<dyn Storage>, cancel: &Cancel) -> Arc<dyn Storage> {
     storage.cancellable(cancel).unwrap_or(storage)
+}
+
+/// `storage`, for clearing up after a failure: it gives up at the first request that is not answered within seconds.
+pub fn hurried(storage: &Arc<dyn Storage>) -> Arc<dyn Storage> {
+    storage.hurried().unwrap_or_else(|| storage.clone())
 }
 
 /// Runs two pieces of work: at the same time where several requests may wait, else one after the other.

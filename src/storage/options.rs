@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Result, one_of};
 
 /// What an S3 store is taken to be in where nothing says otherwise.
 pub const DEFAULT_REGION: &str = "us-east-1";
@@ -82,18 +82,7 @@ impl UrlStyle {
     /// # Errors
     /// `InvalidInput` for anything else; `setting` names it.
     pub fn parse(text: &str, setting: &str) -> Result<Self> {
-        let style = text.to_lowercase();
-        match style.as_str() {
-            "path" => Ok(Self::Path),
-            "vhost" => Ok(Self::Vhost),
-            _ => {
-                let error = Error::invalid(format!("{setting} is 'path' or 'vhost', not '{text}'!"));
-                Err(match did_you_mean(&style, ["path", "vhost"]) {
-                    Some(hint) => error.with_hint(hint),
-                    None => error,
-                })
-            }
-        }
+        one_of(setting, text, &[("path", Self::Path), ("vhost", Self::Vhost)])
     }
 }
 

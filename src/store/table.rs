@@ -4,7 +4,7 @@ use std::fmt;
 
 use arrow::datatypes::{Field, SchemaRef};
 
-use crate::error::{Error, ErrorKind, Result, did_you_mean};
+use crate::error::{Error, ErrorKind, Result, near_or_all};
 
 /// The name of a table: `[A-Za-z0-9][A-Za-z0-9_.-]*`, at most 200 bytes, so that it is a directory name on every
 /// file system and can never leave the root.
@@ -94,10 +94,8 @@ impl Table {
     pub fn column(&self, name: &str) -> Result<usize> {
         self.find_column(name).ok_or_else(|| {
             let message = format!("Table \"{}\" has no column \"{name}\"!", self.name);
-            let names = || self.schema.fields().iter().map(|field| field.name().as_str());
-            let hint = did_you_mean(name, names())
-                .unwrap_or_else(|| format!("Its columns are {}.", names().collect::<Vec<_>>().join(", ")));
-            Error::new(ErrorKind::NotFound, message).with_hint(hint)
+            let names = self.schema.fields().iter().map(|field| field.name().as_str());
+            Error::new(ErrorKind::NotFound, message).with_hint(near_or_all(name, names, "Its columns are"))
         })
     }
 }

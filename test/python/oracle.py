@@ -80,6 +80,32 @@ def check_reads(writes: dict[str, Write], readers: list[list[dict]]) -> int:
     return reads
 
 
+def check_answered(con, writes: dict[str, Write], also: set[str]) -> set[str]:
+    """That the table holds whole writes only: all that were answered, and `also` others. Returns the overwrites that are
+    there."""
+    there = con.execute("SELECT write_id, count(*), min(of) FROM amplify_read('t') GROUP BY write_id").fetchall()
+    assert [row for row in there if row[1] != row[2]] == []
+    ids = {id for id, *_ in there}
+    assert {write.id for write in writes.values() if not write.hot and write.ack < math.inf} <= ids
+    assert ids - writes.keys() == also
+    return {id for id in ids - also if writes[id].overwrites}
+
+
+def check_totals(con, writes: dict[str, Write], appends: int, rows_an_overwrite: int) -> None:
+    """That every write was answered, and the table and its history hold each once: `appends` that nobody overwrites, and
+    of the overwrites the last."""
+    assert all(write.ack < math.inf for write in writes.values())
+    overwrites = [write for write in writes.values() if write.overwrites]
+    assert len(writes) - len(overwrites) == appends
+    [(appended, rows, expected)] = con.execute("""SELECT count(DISTINCT write_id), count(*), sum(of / of::DOUBLE)
+        FROM amplify_read('t') WHERE part LIKE 'cold%'""").fetchall()
+    assert (appended, rows) == (appends, int(expected))
+    last = "SELECT count(DISTINCT write_id), count(*) FROM amplify_read('t') WHERE part LIKE 'hot%'"
+    assert con.execute(last).fetchall() == [(1, rows_an_overwrite)]
+    history = dict(con.execute("SELECT kind, count(*) FROM amplify_history('t') GROUP BY kind").fetchall())
+    assert history == {"append": appends, "overwrite": len(overwrites)}
+
+
 def first_reads(writes: dict[str, Write], readers: Iterable[list[dict]]) -> dict[str, float]:
     """When a read that saw a write of the partitions that nobody overwrites had first ended."""
     first: dict[str, float] = {}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -127,11 +130,31 @@ class Crew:
         assert events[-1]["event"] == "alive"
         return events[-2]
 
+    def said(self) -> list[dict]:
+        """What all of them have said."""
+        return [event for running in self.all for event in running.events()]
+
     def end(self) -> None:
         """Leaves nothing running."""
         for running in self.all:
             if running.process.poll() is None:
                 running.kill()
+
+
+def kill_again_and_again(kills: int, at_once: int, bear: Callable[[int], Running], heard: str, chance: random.Random,
+                         longest_seconds: float) -> list[Running]:
+    """Kills workers, the oldest first, at any moment in the `longest_seconds` after it was `heard`, and has another take
+    its place: `bear` starts number 1, 2, …. Returns the `at_once` that are left."""
+    numbers = itertools.count(1)
+    workers = [bear(next(numbers)) for _ in range(at_once)]
+    for _ in range(kills):
+        victim = workers.pop(0)
+        victim.wait_for(heard)
+        time.sleep(chance.uniform(0, longest_seconds))
+        victim.kill()
+        assert not victim.events("error")
+        workers.append(bear(next(numbers)))
+    return workers
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """S3 servers for tests: those of AMPLIFY_TEST_STORES, or started for this run where it names none.
 
-A test module that imports the fixtures `store`, `s3`, `s3_con` and `s3_crew` runs on every server of its own fixture
-`server`.
+A test module that imports the fixtures `store`, `proxy`, `s3`, `s3_con` and `s3_crew` runs on every server of its own
+fixture `server`.
 """
 
 from __future__ import annotations
@@ -93,6 +93,13 @@ def check_clean(con: duckdb.DuckDBPyConnection, root: Root, table: str = "t") ->
 def store(server: str) -> Store:
     """A running server. `server`, its name, is a fixture of the test module."""
     return server_named(server)
+
+
+@pytest.fixture
+def proxy(store: Store) -> Iterator[FaultProxy]:
+    """What stands before the server where a test wants a bad network."""
+    with FaultProxy(store.endpoint) as proxy:
+        yield proxy
 
 
 @pytest.fixture

@@ -159,15 +159,20 @@ def permissions(path: Path, mode: int):
         path.chmod(usual)
 
 
+def check_denied(crew, statement: str, where: str, name: str = "statement") -> None:  # noqa: F811
+    """That the statement fails, by permissions, at a path that `where` begins."""
+    ended = crew.run(statement, name, obeys_permissions=True)
+    assert ended["event"] == "failed"
+    assert re.search(rf"{where}.*Permission denied", ended["message"]), ended
+
+
 @pytest.mark.parametrize("statement", [WRITE, OVERWRITE], ids=["append", "overwrite"])
 @pytest.mark.parametrize("where", ["t/part=b", "_registry/journal/t/pending", "_registry/journal/t/commits"])
 def test_a_directory_may_not_be_written(crew, table, root, statement, where):  # noqa: F811
     """Half-way: the files of partition a, or of both, are there when the directory refuses."""
     before = state_of(root)
     with permissions(root / where, 0o555):
-        ended = crew.run(statement, obeys_permissions=True)
-        assert ended["event"] == "failed"
-        assert re.search(rf"{root}/{where}/.*Permission denied", ended["message"]), ended
+        check_denied(crew, statement, f"{root}/{where}/")
     assert state_of(root) == before and unfinished(root) == []
     table.execute(statement).fetchall()
     check_clean(table, root)
@@ -199,9 +204,7 @@ def test_a_table_may_not_be_registered(crew, table, root, where, statement):  # 
         (root / "_registry").rename(root / "elsewhere")
     before = state_of(root)
     with permissions(root / where, 0o555):
-        ended = crew.run(statement, obeys_permissions=True)
-        assert ended["event"] == "failed"
-        assert re.search(rf"{root}/.*Permission denied", ended["message"]), ended
+        check_denied(crew, statement, f"{root}/")
     assert state_of(root) == before and unfinished(root) == []
 
 
@@ -215,9 +218,7 @@ def test_something_may_not_be_read(crew, table, root, where):  # noqa: F811
         for number, statement in enumerate(["FROM amplify_read('t')", OVERWRITE.replace("'a'", "'b'")]):
             if (number, path.suffix) == (1, ".parquet"):
                 continue  # who overwrites need not read what it replaces
-            ended = crew.run(statement, f"statement{number}", obeys_permissions=True)
-            assert ended["event"] == "failed"
-            assert re.search(rf"{path}.*Permission denied", ended["message"]), ended
+            check_denied(crew, statement, str(path), f"statement{number}")
     # Who may not look into a directory cannot tell that it left nothing there: its marker stays, for the next writer.
     left = {name for name in state_of(root) if name not in before}
     assert all("/pending/" in name for name in left) and len(left) <= 1 and unfinished(root) == []

@@ -7,10 +7,10 @@ import socket
 import time
 
 import pytest
-from fault_proxy import CutUpload, Delay, FaultProxy, Hang, Lose, Refuse, Reset, Truncate, at, every, first
+from fault_proxy import CutUpload, Delay, Hang, Lose, Refuse, Reset, Truncate, at, every, first
 from s3_request import objects, request
 
-from s3_stores import behind, store  # noqa: F401  (fixtures)
+from s3_stores import behind, proxy, store  # noqa: F401  (fixtures)
 
 BODY = bytes(range(256)) * 4000
 
@@ -18,12 +18,6 @@ BODY = bytes(range(256)) * 4000
 @pytest.fixture(params=["seaweedfs", "moto"])
 def server(request):  # noqa: F811
     return request.param
-
-
-@pytest.fixture
-def proxy(store):  # noqa: F811
-    with FaultProxy(store.endpoint) as proxy:
-        yield proxy
 
 
 def wait_until(condition) -> None:

@@ -10,14 +10,13 @@ import json
 import os
 import random
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from oracle import JOURNAL, check_clean, check_reads, unfinished, visible_files, writes_of
-from processes import crew, interpreters  # noqa: F401  (a fixture)
-from worker import KINDS, ROWS_A_PARTITION, SCHEMA
+from oracle import JOURNAL, check_answered, check_clean, check_reads, check_totals, unfinished, visible_files, writes_of
+from processes import crew, interpreters, kill_again_and_again  # noqa: F401  (a fixture)
+from worker import KINDS, SCHEMA, rows_of
 
 KILLS = int(os.environ.get("AMPLIFY_KILLS", "20"))
 WRITERS = 3
@@ -25,14 +24,6 @@ LONGEST_LIFE_SECONDS = 0.4
 """How long a writer may work before it is killed. A write takes a few milliseconds: hardly one is missed."""
 APPENDERS, BATCHES = 8, 50
 REGISTRY_ROUNDS = int(os.environ.get("AMPLIFY_REGISTRY_ROUNDS", "10"))
-
-
-def rows_of(kind: str) -> int:
-    return ROWS_A_PARTITION * len(KINDS[kind][1])
-
-
-def everything_said(crew) -> list[dict]:
-    return [event for running in crew.all for event in running.events()]
 
 
 @pytest.fixture
@@ -48,26 +39,17 @@ def test_writers_killed_at_any_moment(crew, table, root):  # noqa: F811
     print(f"AMPLIFY_SEED={seed}")
     chance = random.Random(seed)
     readers = [crew.start("read", f"reader{number}", pythons[number]) for number in range(2)]
-    born = 0
 
-    def bear():
-        nonlocal born
-        born += 1
-        return crew.start("write", f"writer{born}", pythons[born % 2], kinds=sorted(KINDS), fsync=bool(born // 2 % 2))
+    def bear(number: int):
+        fsync = bool(number // 2 % 2)
+        return crew.start("write", f"writer{number}", pythons[number % 2], kinds=sorted(KINDS), fsync=fsync)
 
-    writers = [bear() for _ in range(WRITERS)]
-    for _ in range(KILLS):
-        victim = writers.pop(0)
-        victim.wait_for("ready")
-        time.sleep(chance.uniform(0, LONGEST_LIFE_SECONDS))
-        victim.kill()
-        assert not victim.events("error")
-        writers.append(bear())
+    writers = kill_again_and_again(KILLS, WRITERS, bear, "ready", chance, LONGEST_LIFE_SECONDS)
     crew.stop()
     for running in [*readers, *writers]:
         running.finish()
 
-    writes = writes_of(everything_said(crew))
+    writes = writes_of(crew.said())
     unanswered = sum(write.ack > 1e18 for write in writes.values())
     reads = check_reads(writes, [reader.events() for reader in readers])
     assert reads > KILLS and unanswered > KILLS / 4 and any(write.overwrites for write in writes.values())
@@ -82,13 +64,7 @@ def test_writers_killed_at_any_moment(crew, table, root):  # noqa: F811
         os.utime(path, (0, 0))
     table.execute("FROM amplify_vacuum('t', dry_run => false)").fetchall()
     assert unfinished(root) == []
-    torn = table.execute("""SELECT write_id, count(*), min(of) FROM amplify_read('t') GROUP BY write_id
-                            HAVING count(*) <> min(of)""").fetchall()
-    assert torn == []
-    there = {id for id, in table.execute("SELECT DISTINCT write_id FROM amplify_read('t')").fetchall()}
-    answered = {write.id for write in writes.values() if not write.hot and write.ack < 1e18}
-    assert answered <= there
-    assert len([id for id in there if id != "last" and writes[id].overwrites]) == 1
+    assert len(check_answered(table, writes, also={"last"})) == 1
     print(f"{KILLS} kills, {len(writes)} writes of which {unanswered} were not answered, {reads} reads")
 
 
@@ -107,18 +83,10 @@ def test_many_writers_at_once(crew, table, root, mixed):  # noqa: F811
     for running in [*readers, overwriter]:
         running.finish()
 
-    writes = writes_of(everything_said(crew))
-    assert all(write.ack < 1e18 for write in writes.values())
-    assert len([write for write in writes.values() if not write.overwrites]) == APPENDERS * BATCHES
+    writes = writes_of(crew.said())
     assert check_reads(writes, [reader.events() for reader in readers]) > 10
     check_clean(table, root)
-    [(appended, rows, expected)] = table.execute("""SELECT count(DISTINCT write_id), count(*), sum(of / of::DOUBLE)
-        FROM amplify_read('t') WHERE part LIKE 'cold%'""").fetchall()
-    assert (appended, rows) == (APPENDERS * BATCHES, int(expected))
-    assert table.execute("SELECT count(DISTINCT write_id), count(*) FROM amplify_read('t') WHERE part LIKE 'hot%'"
-                         ).fetchall() == [(1, rows_of("overwrite"))]
-    history = dict(table.execute("SELECT kind, count(*) FROM amplify_history('t') GROUP BY kind").fetchall())
-    assert history == {"append": APPENDERS * BATCHES, "overwrite": len(overwriter.events("ack"))}
+    check_totals(table, writes, APPENDERS * BATCHES, rows_of("overwrite"))
 
 
 def test_two_processes_register_tables_at_the_same_moment(crew, con, root, tmp_path):  # noqa: F811

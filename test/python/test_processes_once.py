@@ -12,9 +12,9 @@ import pytest
 
 from oracle import JOURNAL, check_clean
 from processes import crew, interpreters  # noqa: F401  (a fixture)
-from worker import KINDS, ROWS_A_PARTITION, SCHEMA
+from worker import SCHEMA, rows_of
 
-ROWS = ROWS_A_PARTITION * len(KINDS["append_many"][1])
+ROWS = rows_of("append_many")
 """Of one batch."""
 RACES = 10
 KILLED_RACES = 8

@@ -52,6 +52,22 @@ def test_writing_is_refused(filled, connect, s3, name):  # noqa: F811
     assert execute(filled, "SELECT i, k FROM amplify_read('t') ORDER BY i") == [(1, "a"), (2, "b")]
 
 
+def test_clearing_up_is_refused(filled, s3):  # noqa: F811
+    """Vacuum deletes: it needs the promise as writes do. To look what it would do, nobody needs it."""
+    txid = "0" * 31 + "1"
+    stray = f"t/k=a/c0-{txid}-0.parquet"
+    for path in [stray, f"_registry/journal/t/void/{txid}"]:  # of a write that was given up
+        assert ask(s3.store, "PUT", s3.key(path), body=b"x").status == 200
+    before = s3.objects()
+    expected = [("delete_stray", f"{s3.url}/{stray}")]
+    assert execute(filled, "SELECT action, path FROM amplify_vacuum('t')") == expected
+    with pytest.raises(duckdb.Error, match="single_writer => true"):
+        execute(filled, "FROM amplify_vacuum('t', dry_run => false)")
+    assert s3.objects() == before
+    assert execute(filled, "SELECT action, path FROM amplify_vacuum('t', dry_run => false, single_writer => true)") == expected
+    assert before.keys() - s3.objects().keys() == {stray}
+
+
 def test_a_new_store_is_refused_too(s3_con, s3):  # noqa: F811
     with pytest.raises(duckdb.Error, match="single_writer: true"):
         execute(s3_con, WRITES["create_table"])

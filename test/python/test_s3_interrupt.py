@@ -15,12 +15,12 @@ import duckdb
 import pytest
 from fault_proxy import Delay, FaultProxy, Hang
 
-from s3_stores import behind, check_clean, s3, s3_con, s3_crew, settings, store, use  # noqa: F401  (fixtures)
+from s3_stores import behind, check_clean, proxy, s3, s3_con, s3_crew, settings, store, use  # noqa: F401  (fixtures)
 
 ENOUGH_SECONDS = 1.0
 """From the interrupt to the end of the last request."""
-LONGEST_SECONDS = {"read": 30, "write": 60}
-"""To the end of what waits for a server that is silent. A write then also tries to delete what it has made."""
+LONGEST_SECONDS = 30
+"""To the end of what waits for a server that is silent."""
 FILES = 400
 FILE_SECONDS = 0.3
 """What each request for a file takes: reading all of them takes several seconds."""
@@ -31,12 +31,6 @@ RUNNING = 20
 @pytest.fixture
 def server() -> str:
     return "seaweedfs"
-
-
-@pytest.fixture
-def proxy(store):  # noqa: F811
-    with FaultProxy(store.endpoint) as proxy:
-        yield proxy
 
 
 @pytest.fixture
@@ -87,6 +81,21 @@ def check_stopped(proxy: FaultProxy, at: float) -> None:
     time.sleep(max(0.0, at + ENOUGH_SECONDS + 1 - time.monotonic()))
     late = [exchange for exchange in proxy.exchanges if (exchange.ended or 1e18) > at + ENOUGH_SECONDS]
     assert not late, f"{len(late)} requests went on: {late[:5]}"
+
+
+def at_first(method: str, part: str = ""):
+    """Makes plans of a server that falls silent at the first request of that kind."""
+    def make_plan():
+        silent = threading.Event()
+
+        def plan(exchange):
+            if exchange.method == method and part in exchange.target:
+                silent.set()
+            return Hang() if silent.is_set() else None
+
+        return plan
+
+    return make_plan
 
 
 READS = {
@@ -177,18 +186,22 @@ def test_ctrl_c_in_python(s3_crew, table, s3, proxy):  # noqa: F811
     check_stopped(proxy, at)
 
 
-@pytest.mark.parametrize(("kind", "silent_from", "sql"), [
-    ("read", 1, READS["aggregate"]), ("write", 3, "SELECT amplify_write('t', [{i: 1, k: 1}])")], ids=["read", "write"])
-def test_a_silent_server_is_given_up_and_left_alone(connect, table, s3, proxy, kind, silent_from, sql):  # noqa: F811
+WRITE = "SELECT amplify_write('t', [{i: 1, k: 1}])"
+
+
+@pytest.mark.parametrize(("silent_from", "sql"), [
+    (at_first("GET"), READS["aggregate"]), (at_first("PUT", "/pending/"), WRITE), (at_first("PUT", ".parquet"), WRITE),
+    (at_first("PUT", "/commits/"), WRITE)], ids=["read", "write_begins", "write_of_a_file", "commit"])
+def test_a_silent_server_is_given_up_and_left_alone(connect, table, s3, proxy, silent_from, sql):  # noqa: F811
     con = connect()
     use(con, s3, behind(s3.store, proxy))
-    proxy.plan = lambda exchange: Hang() if exchange.number >= silent_from else None
+    proxy.plan = silent_from()
     begun = time.monotonic()
     query = Query(con, sql)
-    wait_until(lambda: len(proxy.exchanges) >= silent_from, "the query makes no requests")
+    wait_until(lambda: any(exchange.fault for exchange in proxy.exchanges), "the query makes no such request")
     con.interrupt()
-    query.wait(LONGEST_SECONDS[kind] + 5)
-    assert query.error and query.ended_at - begun < LONGEST_SECONDS[kind], (query.error, query.ended_at - begun)
+    query.wait(LONGEST_SECONDS + 5)
+    assert query.error and query.ended_at - begun < LONGEST_SECONDS, (query.error, query.ended_at - begun)
     check_stopped(proxy, query.ended_at)
     assert all(exchange.client_left for exchange in proxy.exchanges if exchange.fault)
     proxy.forget()

@@ -13,10 +13,12 @@ import duckdb
 import pytest
 from fault_proxy import CutUpload, FaultProxy, Hang, Lose, Refuse, Reset, Truncate, at, every, first
 
-from s3_stores import Root, behind, check_clean, s3, s3_crew, settings, store, use  # noqa: F401  (fixtures)
+from s3_stores import Root, behind, check_clean, proxy, s3, s3_crew, settings, store, use  # noqa: F401  (fixtures)
 
 LONGEST_SECONDS = 30
 """Until an error comes."""
+BUSY_SECONDS = 6
+"""How long a store may have no time for anybody without an error."""
 FAULTS = [Refuse(), Reset(), Lose(), CutUpload(), Truncate()]
 KEYS = ["a", "b", "c"]
 
@@ -24,12 +26,6 @@ KEYS = ["a", "b", "c"]
 @pytest.fixture
 def server() -> str:
     return "seaweedfs"
-
-
-@pytest.fixture
-def proxy(store):  # noqa: F811
-    with FaultProxy(store.endpoint) as proxy:
-        yield proxy
 
 
 @pytest.fixture
@@ -166,6 +162,17 @@ def test_bursts_of_refusals_are_waited_out(con, clean, s3, proxy):  # noqa: F811
     check_clean(clean, s3)
 
 
+def test_a_store_that_is_busy_for_a_while_is_waited_for(con, clean, s3, proxy):  # noqa: F811
+    for statement in [write("a", overwrite=False), "FROM amplify_count('t')"]:
+        until = time.monotonic() + BUSY_SECONDS
+        proxy.forget(lambda exchange, until=until: Refuse() if time.monotonic() < until else None)
+        execute(con, statement)
+        assert time.monotonic() >= until
+        assert 3 < sum(exchange.fault is not None for exchange in proxy.exchanges) < 200
+    assert writes_seen(clean) == ["a"]
+    check_clean(clean, s3)
+
+
 def test_a_slow_network_gives_the_same_answers(con, clean, s3, proxy):  # noqa: F811
     proxy.delay_seconds = 0.1
     execute(con, write("a", overwrite=False))
@@ -189,7 +196,9 @@ def test_a_store_that_is_gone_is_given_up(con, clean, s3, proxy, fault):  # noqa
     check_clean(clean, s3)
 
 
-def test_a_store_that_goes_in_the_middle_of_a_write(con, clean, s3, proxy, s3_crew):  # noqa: F811
+@pytest.mark.parametrize(("fault", "rounds"), [(Refuse(403, "ExpiredToken", "The token has expired."), 24), (Refuse(), 3)],
+                         ids=["at_once", "after_tries"])
+def test_a_store_that_goes_in_the_middle_of_a_write(con, clean, s3, proxy, s3_crew, fault, rounds):  # noqa: F811
     """Every request fails from some point on. What the writer could not delete is deleted by the next one, as soon as
     the process that wrote is gone."""
     execute(clean, write("0", overwrite=False))
@@ -198,8 +207,8 @@ def test_a_store_that_goes_in_the_middle_of_a_write(con, clean, s3, proxy, s3_cr
     assert s3_crew.run(write("1", overwrite=True))["event"] == "done"
     requests = len(proxy.exchanges)
     expected, left = ["1"], 0
-    for number in range(1, requests + 1, 4):
-        proxy.forget(lambda exchange, number=number: Refuse() if exchange.number >= number else None)
+    for number in range(1, requests + 1, requests // rounds or 1):
+        proxy.forget(lambda exchange, number=number: fault if exchange.number >= number else None)
         ended = s3_crew.run(write(f"w{number}", overwrite=True), f"writer{number}")
         seen = writes_seen(clean)
         assert seen == [f"w{number}"] if ended["event"] == "done" else seen in (expected, [f"w{number}"]), ended

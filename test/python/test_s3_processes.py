@@ -11,12 +11,12 @@ import time
 
 import pytest
 
-from oracle import check_reads, writes_of
-from processes import interpreters
+from oracle import check_answered, check_reads, check_totals, writes_of
+from processes import interpreters, kill_again_and_again
 from s3_stores import check_clean, s3, s3_con, s3_crew, store  # noqa: F401  (fixtures)
-from worker import KINDS, ROWS_A_PARTITION, SCHEMA
+from worker import KINDS, SCHEMA, rows_of
 
-KILLS = 6
+KILLS, WRITERS = 6, 2
 LONGEST_LIFE_SECONDS = 0.5
 """How long a writer may work before it is killed: a few writes."""
 APPENDERS, BATCHES = 3, 5
@@ -33,51 +33,28 @@ def table(s3_con):  # noqa: F811
     return s3_con
 
 
-def rows_of(kind: str) -> int:
-    return ROWS_A_PARTITION * len(KINDS[kind][1])
-
-
-def everything_said(crew) -> list[dict]:
-    return [event for running in crew.all for event in running.events()]
-
-
 def test_writers_killed_at_any_moment(s3_crew, table, s3):  # noqa: F811
     """Readers never stop and see whole writes only; what was answered stays; one more write recovers everything."""
     chance = random.Random(11)
     pythons = interpreters()
     reader = s3_crew.start("read", "reader", pythons[0])
-    born = 0
 
-    def bear():
-        nonlocal born
-        born += 1
-        return s3_crew.start("write", f"writer{born}", pythons[born % 2], kinds=sorted(KINDS))
+    def bear(number: int):
+        return s3_crew.start("write", f"writer{number}", pythons[number % 2], kinds=sorted(KINDS))
 
-    writers = [bear(), bear()]
-    for _ in range(KILLS):
-        victim = writers.pop(0)
-        victim.wait_for("intent")
-        time.sleep(chance.uniform(0, LONGEST_LIFE_SECONDS))
-        victim.kill()
-        assert not victim.events("error")
-        writers.append(bear())
+    writers = kill_again_and_again(KILLS, WRITERS, bear, "intent", chance, LONGEST_LIFE_SECONDS)
     s3_crew.stop()
     for running in [reader, *writers]:
         running.finish()
 
-    writes = writes_of(everything_said(s3_crew))
+    writes = writes_of(s3_crew.said())
     assert check_reads(writes, [reader.events()]) > KILLS
     assert sum(write.ack > 1e18 for write in writes.values()) > 0, "nobody was killed in a write"
 
     # One more write, by a process that nobody disturbs, does what the dead left undone.
     table.execute("SELECT amplify_write('t', [{write_id: 'last', part: 'cold0', of: 1, n: 0}])").fetchall()
     check_clean(table, s3)
-    torn = table.execute("""SELECT write_id, count(*), min(of) FROM amplify_read('t') GROUP BY write_id
-                            HAVING count(*) <> min(of)""").fetchall()
-    assert torn == []
-    there = {id for id, in table.execute("SELECT DISTINCT write_id FROM amplify_read('t')").fetchall()}
-    assert {write.id for write in writes.values() if not write.hot and write.ack < 1e18} <= there
-    assert len([id for id in there if id != "last" and writes[id].overwrites]) <= 1
+    assert len(check_answered(table, writes, also={"last"})) <= 1
 
 
 def test_the_files_of_a_killed_writer_go_with_the_next_write(s3_crew, table, s3):  # noqa: F811
@@ -111,26 +88,16 @@ def test_writers_at_once(s3_crew, table, s3):  # noqa: F811
     for running in [reader, overwriter]:
         running.finish()
 
-    writes = writes_of(everything_said(s3_crew))
-    assert all(write.ack < 1e18 for write in writes.values())
-    assert len([write for write in writes.values() if not write.overwrites]) == APPENDERS * BATCHES
+    writes = writes_of(s3_crew.said())
     assert check_reads(writes, [reader.events()]) > 0
     check_clean(table, s3)
-    [(appended, rows, expected)] = table.execute("""SELECT count(DISTINCT write_id), count(*), sum(of / of::DOUBLE)
-        FROM amplify_read('t') WHERE part LIKE 'cold%'""").fetchall()
-    assert (appended, rows) == (APPENDERS * BATCHES, int(expected))
-    assert table.execute("SELECT count(DISTINCT write_id), count(*) FROM amplify_read('t') WHERE part LIKE 'hot%'"
-                         ).fetchall() == [(1, rows_of("overwrite"))]
-    history = dict(table.execute("SELECT kind, count(*) FROM amplify_history('t') GROUP BY kind").fetchall())
-    assert history == {"append": APPENDERS * BATCHES, "overwrite": len(overwriter.events("ack"))}
+    check_totals(table, writes, APPENDERS * BATCHES, rows_of("overwrite"))
 
 
 def test_two_processes_register_tables_at_the_same_moment(s3_crew, s3_con, s3):  # noqa: F811
     reader = s3_crew.start("read_registry", "reader")
     creators = [s3_crew.start("create_tables", name, python, count=5) for name, python in zip("ab", interpreters())]
-    for creator in creators:
-        creator.wait_for("ready")
-    (s3_crew.scratch / "start").touch()
+    s3_crew.go()
     said = [creator.finish() for creator in creators]
     s3_crew.stop()
     assert reader.finish()[-1]["count"] > 0

@@ -64,6 +64,11 @@ class Worker:
         return answer
 
 
+def rows_of(kind: str) -> int:
+    """How many rows a write of that kind has."""
+    return ROWS_A_PARTITION * len(KINDS[kind][1])
+
+
 def rows(write_id: str, partitions: list[str]) -> str:
     """The rows of one write, as a query."""
     total = ROWS_A_PARTITION * len(partitions)

@@ -25,9 +25,7 @@ impl TableFunction for Count {
     }
 
     fn bind(&self, input: &BindInput) -> Result<Bound> {
-        let name = arguments::text(input, 0, "table")?;
-        let (session, store) = arguments::store(input)?;
-        let table = store.table(&name)?;
+        let (session, store, table) = arguments::table(input)?;
         let filters = arguments::filters(input, "filters", &table)?;
         let schema = Arc::new(Schema::new(vec![Field::new("count", DataType::Int64, true)]));
         rows::bound(&schema.clone(), (1, true), move || {

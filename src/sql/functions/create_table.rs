@@ -5,58 +5,40 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 
 use crate::convert;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi::{ClientContext, LogicalType, ScalarCall, ScalarFunction, ScalarOutput, Signature, TypeId};
+use crate::ffi::{LogicalType, ScalarOutput, Signature, TypeId};
 use crate::sql::engine::quoted;
 use crate::sql::options::{Options, optional_names, required_text, text_of};
+use crate::sql::procedure::Procedure;
 use crate::sql::session::Session;
 use crate::store::registry::{self, TableDefinition, json_schema};
 use crate::store::table::TableName;
 use crate::store::table_options::OptionTexts;
 
-const NAME: &str = "amplify_create_table";
 const OPTIONS: [&str; 6] = ["sort_by", "bloom_filter", "compression", "row_group_rows", "root", "single_writer"];
 
 /// The function.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct CreateTable;
 
-impl ScalarFunction for CreateTable {
-    fn name(&self) -> &'static str {
-        NAME
-    }
+impl Procedure for CreateTable {
+    const NAME: &'static str = "amplify_create_table";
+    const RETURNS: TypeId = TypeId::Varchar;
 
-    fn signatures(&self) -> Vec<Signature> {
+    fn signatures(self) -> Vec<Signature> {
         let varchar = || LogicalType::new(TypeId::Varchar);
         let any = || LogicalType::new(TypeId::Any);
         let names = || LogicalType::list(&varchar());
         vec![vec![varchar(), any()], vec![varchar(), any(), names()], vec![varchar(), any(), names(), any()]]
     }
 
-    fn returns(&self) -> TypeId {
-        TypeId::Varchar
-    }
-
-    fn open(&self, context: &ClientContext) -> Result<Box<dyn ScalarCall>> {
-        Ok(Box::new(Call { session: Session::read(context) }))
-    }
-}
-
-struct Call {
-    session: Session,
-}
-
-impl ScalarCall for Call {
-    fn call(&self, arguments: &[(ArrayRef, FieldRef)]) -> Result<ScalarOutput> {
+    fn call(self, session: &Session, arguments: &[(ArrayRef, FieldRef)]) -> Result<ScalarOutput> {
         let name = TableName::parse(required_text(arguments, 0, "table")?)?;
         let schema = arguments.get(1).ok_or_else(|| Error::internal("The schema is missing"))?;
-        let options = match arguments.get(3) {
-            Some(options) => Options::of_struct(options, NAME, &OPTIONS)?,
-            None => Options::default(),
-        };
+        let options = Options::of_struct(arguments.get(3), Self::NAME, &OPTIONS)?;
         let partition_by = optional_names(arguments.get(2), "partition_by")?;
         let definition = TableDefinition::new(name, fields(schema)?, &partition_by)?;
         let definition = definition.with_options(option_texts(&options)?)?;
-        let store = self.session.store(options.text("root")?, options.flag("single_writer")?)?;
+        let store = options.store(session)?;
         let outcome = registry::create_table(store.storage.as_ref(), &definition)?;
         Ok(ScalarOutput::Varchar(outcome.as_str().to_owned()))
     }

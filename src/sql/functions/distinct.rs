@@ -34,9 +34,7 @@ impl TableFunction for Distinct {
     }
 
     fn bind(&self, input: &BindInput) -> Result<Bound> {
-        let name = arguments::text(input, 0, "table")?;
-        let (session, store) = arguments::store(input)?;
-        let table = store.table(&name)?;
+        let (session, store, table) = arguments::table(input)?;
         let filters = arguments::filters(input, "filters", &table)?;
         let fields = input.positional(1).ok_or_else(|| Error::invalid("The fields must not be NULL!"))?;
         let columns = arguments::columns(&table, &arguments::names(&fields, "fields")?, "fields")?;

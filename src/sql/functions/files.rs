@@ -26,9 +26,7 @@ impl TableFunction for Files {
     }
 
     fn bind(&self, input: &BindInput) -> Result<Bound> {
-        let name = arguments::text(input, 0, "table")?;
-        let (session, store) = arguments::store(input)?;
-        let table = store.table(&name)?;
+        let (session, store, table) = arguments::table(input)?;
         let filters = arguments::filters(input, "filters", &table)?;
         let mut fields: Vec<Field> = table.partition_fields().cloned().collect();
         push_free(&mut fields, Field::new("size_bytes", DataType::Int64, true));

@@ -28,9 +28,7 @@ impl TableFunction for History {
     }
 
     fn bind(&self, input: &BindInput) -> Result<Bound> {
-        let name = arguments::text(input, 0, "table")?;
-        let (_, store) = arguments::store(input)?;
-        let table = store.table(&name)?;
+        let (_, store, table) = arguments::table(input)?;
         let schema = Arc::new(Schema::new(vec![
             Field::new("seq", DataType::Int64, true),
             Field::new("committed_at", types::timestamptz(), true),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, FieldRef};
 
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Error, Result, one_of};
 use crate::ffi::{BindInput, Bound, LogicalType, Parameter, TableFunction, TypeId};
 use crate::sql::engine::{EngineQuery, quoted};
 use crate::sql::functions::read::ReadPlan;
@@ -27,18 +27,8 @@ enum Select {
 
 impl Select {
     fn parse(text: Option<&str>) -> Result<Self> {
-        match text.map(str::to_lowercase).as_deref() {
-            None | Some("both") => Ok(Self::Both),
-            Some("left") => Ok(Self::Left),
-            Some("right") => Ok(Self::Right),
-            Some(other) => {
-                let error = Error::invalid(format!("side is 'both', 'left' or 'right', not '{other}'!"));
-                Err(match did_you_mean(other, ["both", "left", "right"]) {
-                    Some(hint) => error.with_hint(hint),
-                    None => error,
-                })
-            }
-        }
+        let choices = [("both", Self::Both), ("left", Self::Left), ("right", Self::Right)];
+        text.map_or(Ok(Self::Both), |text| one_of("side", text, &choices))
     }
 }
 

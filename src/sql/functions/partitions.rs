@@ -27,9 +27,7 @@ impl TableFunction for Partitions {
     }
 
     fn bind(&self, input: &BindInput) -> Result<Bound> {
-        let name = arguments::text(input, 0, "table")?;
-        let (_, store) = arguments::store(input)?;
-        let table = store.table(&name)?;
+        let (_, store, table) = arguments::table(input)?;
         let filters = arguments::filters(input, "filters", &table)?;
         if let Some(condition) = filters.on_data(&table).next() {
             let column = table.schema().field(condition.column).name();

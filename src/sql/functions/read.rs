@@ -37,9 +37,7 @@ impl TableFunction for Read {
     }
 
     fn bind(&self, input: &BindInput) -> Result<Bound> {
-        let name = arguments::text(input, 0, "table")?;
-        let (session, store) = arguments::store(input)?;
-        let table = store.table(&name)?;
+        let (session, store, table) = arguments::table(input)?;
         let filters = arguments::filters(input, "filters", &table)?;
         let columns = match input.named("columns") {
             None => (0..table.schema().fields().len()).collect(),

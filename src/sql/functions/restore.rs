@@ -4,61 +4,43 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, FieldRef, Int64Type};
 
 use crate::error::{Error, Result};
-use crate::ffi::{ClientContext, LogicalType, ScalarCall, ScalarFunction, ScalarOutput, Signature, TypeId};
+use crate::ffi::{LogicalType, ScalarOutput, Signature, TypeId};
 use crate::sql::options::{Options, required_text};
+use crate::sql::procedure::Procedure;
 use crate::sql::session::Session;
 use crate::store::{plan, scan};
 
-const NAME: &str = "amplify_restore";
 const OPTIONS: [&str; 2] = ["root", "single_writer"];
 
 /// The function.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Restore;
 
-impl ScalarFunction for Restore {
-    fn name(&self) -> &'static str {
-        NAME
-    }
+impl Procedure for Restore {
+    const NAME: &'static str = "amplify_restore";
+    const RETURNS: TypeId = TypeId::BigInt;
 
-    fn signatures(&self) -> Vec<Signature> {
+    fn signatures(self) -> Vec<Signature> {
         let required = || vec![LogicalType::new(TypeId::Varchar), LogicalType::new(TypeId::BigInt)];
         let mut with_options = required();
         with_options.push(LogicalType::new(TypeId::Any));
         vec![required(), with_options]
     }
 
-    fn returns(&self) -> TypeId {
-        TypeId::BigInt
-    }
-
-    fn open(&self, context: &ClientContext) -> Result<Box<dyn ScalarCall>> {
-        Ok(Box::new(Call { session: Session::read(context) }))
-    }
-}
-
-struct Call {
-    session: Session,
-}
-
-impl ScalarCall for Call {
     /// Answers how many rows were brought back.
-    fn call(&self, arguments: &[(ArrayRef, FieldRef)]) -> Result<ScalarOutput> {
+    fn call(self, session: &Session, arguments: &[(ArrayRef, FieldRef)]) -> Result<ScalarOutput> {
         let name = required_text(arguments, 0, "table")?;
         let seq = arguments
             .get(1)
             .filter(|(array, _)| array.data_type() == &DataType::Int64 && array.is_valid(0))
             .and_then(|(array, _)| u64::try_from(array.as_primitive::<Int64Type>().value(0)).ok())
             .ok_or_else(|| Error::invalid("The commit to restore must be a number that amplify_history shows!"))?;
-        let options = match arguments.get(2) {
-            Some(options) => Options::of_struct(options, NAME, &OPTIONS)?,
-            None => Options::default(),
-        };
-        let store = self.session.store(options.text("root")?, options.flag("single_writer")?)?;
+        let options = Options::of_struct(arguments.get(2), Self::NAME, &OPTIONS)?;
+        let store = options.store(session)?;
         let table = store.table(name)?;
         let count = |files: &[_]| {
             let files: Vec<_> = files.iter().collect();
-            Ok(scan::file_row_counts(&store.storage, &files, self.session.threads)?.iter().sum())
+            Ok(scan::file_row_counts(&store.storage, &files, session.threads)?.iter().sum())
         };
         let journal = store.journal(&table);
         let committed = journal.restore(seq, &count, &mut |partitions, snapshot| {

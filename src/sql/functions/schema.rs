@@ -25,9 +25,7 @@ impl TableFunction for Schema {
     }
 
     fn bind(&self, input: &BindInput) -> Result<Bound> {
-        let name = arguments::text(input, 0, "table")?;
-        let (_, store) = arguments::store(input)?;
-        let table = store.table(&name)?;
+        let (_, _, table) = arguments::table(input)?;
         let schema = Arc::new(arrow::datatypes::Schema::new(vec![
             Field::new("column_name", DataType::Utf8, true),
             Field::new("column_type", DataType::Utf8, true),

@@ -34,9 +34,7 @@ impl TableFunction for Vacuum {
     }
 
     fn bind(&self, input: &BindInput) -> Result<Bound> {
-        let name = arguments::text(input, 0, "table")?;
-        let (_, store) = arguments::store(input)?;
-        let table = store.table(&name)?;
+        let (_, store, table) = arguments::table(input)?;
         let older_than = input.named("older_than").map_or(Ok(KEEP_TRASH), |interval| duration(&interval))?;
         let dry_run = input.named("dry_run").and_then(|flag| flag.text()).is_none_or(|flag| flag != "false");
         let schema = Arc::new(Schema::new(vec![

@@ -5,66 +5,50 @@ use arrow::datatypes::{DataType, FieldRef};
 use arrow::record_batch::RecordBatch;
 
 use crate::error::{Error, Result};
-use crate::ffi::{ClientContext, LogicalType, ScalarCall, ScalarFunction, ScalarOutput, Signature, TypeId};
+use crate::ffi::{LogicalType, ScalarOutput, Signature, TypeId};
 use crate::sql::options::{Options, flag_of, required_text, text_of};
+use crate::sql::procedure::Procedure;
 use crate::sql::session::Session;
 use crate::store::journal::BatchName;
 use crate::store::records::{self, RecordMapping, UnknownColumns};
 use crate::store::table::Table;
 use crate::store::write::{TableWriter, WriteMode};
 
-const NAME: &str = "amplify_write";
 const OPTIONS: [&str; 5] = ["overwrite", "unknown_columns", "batch", "root", "single_writer"];
 
 /// The function.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Write;
 
-impl ScalarFunction for Write {
-    fn name(&self) -> &'static str {
-        NAME
-    }
+impl Procedure for Write {
+    const NAME: &'static str = "amplify_write";
+    const RETURNS: TypeId = TypeId::BigInt;
 
-    fn signatures(&self) -> Vec<Signature> {
+    fn signatures(self) -> Vec<Signature> {
         let varchar = || LogicalType::new(TypeId::Varchar);
         let any = || LogicalType::new(TypeId::Any);
         vec![vec![varchar(), any()], vec![varchar(), any(), any()]]
     }
 
-    fn returns(&self) -> TypeId {
-        TypeId::BigInt
-    }
-
-    fn open(&self, context: &ClientContext) -> Result<Box<dyn ScalarCall>> {
-        Ok(Box::new(Call { session: Session::read(context) }))
-    }
-}
-
-struct Call {
-    session: Session,
-}
-
-impl ScalarCall for Call {
-    fn call(&self, arguments: &[(ArrayRef, FieldRef)]) -> Result<ScalarOutput> {
+    fn call(self, session: &Session, arguments: &[(ArrayRef, FieldRef)]) -> Result<ScalarOutput> {
         let name = required_text(arguments, 0, "table")?;
         let (overwrite, options) = match arguments.get(2) {
-            None => (false, Options::default()),
             Some((array, field)) if flag_of(array, field).is_some() => {
                 (flag_of(array, field) == Some(true), Options::default())
             }
-            Some(argument) => {
-                let options = Options::of_struct(argument, NAME, &OPTIONS)?;
+            argument => {
+                let options = Options::of_struct(argument, Self::NAME, &OPTIONS)?;
                 (options.flag("overwrite")?, options)
             }
         };
         let mode = if overwrite { WriteMode::Overwrite } else { WriteMode::Append };
-        let store = self.session.store(options.text("root")?, options.flag("single_writer")?)?;
+        let store = options.store(session)?;
         let (table, table_options) = store.table_to_write(name)?;
         let records = arguments.get(1).ok_or_else(|| Error::internal("The records are missing"))?;
         let batch = batch(&table, records, options.unknown_columns()?)?;
         let once = options.text("batch")?.map(BatchName::parse).transpose()?;
         let journal = store.journal(&table);
-        let write_options = self.session.write_options(mode, once, table_options);
+        let write_options = session.write_options(mode, once, table_options);
         let mut writer = TableWriter::begin(journal, table, write_options)?;
         if let Some(batch) = batch {
             writer.push(&batch)?;

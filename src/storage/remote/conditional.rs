@@ -16,9 +16,9 @@ use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
 
-use super::Remote;
 use super::failure::find;
 use super::refusal::Refusal;
+use super::{HURRY_TIMEOUT, Remote};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{Change, PutOutcome};
 
@@ -36,7 +36,7 @@ pub fn put_if_absent(remote: &Remote, path: &str, bytes: &[u8]) -> Result<PutOut
     remote.require_conditional_writes()?;
     let key = remote.location.key(path)?;
     let payload = Bytes::copy_from_slice(bytes);
-    remote.wait(async {
+    let request = async {
         if remote.single_writer {
             match remote.bucket.store.head(&key).await {
                 Ok(_) => return Ok(PutOutcome::AlreadyExists),
@@ -50,14 +50,15 @@ pub fn put_if_absent(remote: &Remote, path: &str, bytes: &[u8]) -> Result<PutOut
             Err(StoreError::AlreadyExists { .. }) => Ok(PutOutcome::AlreadyExists),
             Err(error) => Err(remote.failure("create", path, &error)),
         }
-    })
+    };
+    remote.wait(remote.in_time(request))
 }
 
 /// See [`crate::storage::Storage::update`].
 pub fn update(remote: &Remote, path: &str, change: &mut Change) -> Result<()> {
     let key = remote.location.key(path)?;
     let began = Instant::now();
-    let mut before = remote.wait(read(remote, path, &key))?;
+    let mut before = remote.wait(remote.in_time(read(remote, path, &key)))?;
     // How often a put was refused in a row though nothing had changed.
     let mut unfounded = 0;
     for attempt in 0.. {
@@ -66,12 +67,15 @@ pub fn update(remote: &Remote, path: &str, change: &mut Change) -> Result<()> {
         let after = Bytes::from(after);
         // Perhaps the store takes its ETag back in another spelling only.
         let mode = mode(remote, path, before.as_ref(), unfounded % 2 == 1)?;
-        let error = match remote.wait(async { Ok(put(remote, &key, after.clone(), mode).await) })? {
+        let request = async { Ok(put(remote, &key, after.clone(), mode).await) };
+        let error = match remote.wait(remote.in_time(request))? {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
         let changed = matches!(error, StoreError::AlreadyExists { .. } | StoreError::Precondition { .. });
-        let now = match remote.wait(read(remote, path, &key)) {
+        // A store that did not take it may not answer this either: that is not waited for as long again.
+        let looking = if changed { remote.clone() } else { remote.in_a_hurry() };
+        let now = match looking.wait(looking.in_time(read(&looking, path, &key))) {
             Err(_) if !changed => return Err(remote.failure("replace", path, &error)),
             now => now?,
         };
@@ -153,7 +157,7 @@ fn pause(attempt: u32) -> Duration {
 }
 
 const SINGLE_WRITER_HINT: &str = "Where it is certain that nobody else writes to it, go on with {single_writer: true} \
-    in the options of a procedure, or SINGLE_WRITER true in COPY.";
+    in the options of a procedure, SINGLE_WRITER true in COPY, or single_writer => true in amplify_vacuum.";
 
 impl Remote {
     /// Refuses to write where two writers could both win.
@@ -209,7 +213,7 @@ impl Remote {
         )
         .await;
         // What is left of it harms nobody.
-        let _ = self.bucket.store.delete(&key).await;
+        let _ = tokio::time::timeout(HURRY_TIMEOUT, self.bucket.store.delete(&key)).await;
         let refused = |result: Result<(), StoreError>| match result {
             Ok(()) => Ok(false),
             Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => Ok(true),

@@ -7,8 +7,9 @@ use std::error::Error as StdError;
 
 use http::StatusCode;
 use object_store::Error as StoreError;
-use object_store::client::{HttpError, HttpErrorKind};
+use object_store::client::HttpError;
 
+use super::http::is_unconnected;
 use super::location::{Location, Provider};
 use super::refusal::Refusal;
 use crate::error::{Error, ErrorKind};
@@ -168,8 +169,8 @@ impl Cause {
         if let Some(refusal) = find::<Refusal>(error) {
             return Self::Refused(refusal.clone());
         }
-        match find::<HttpError>(error).map(HttpError::kind) {
-            Some(HttpErrorKind::Connect) => Self::Unreachable(innermost),
+        match find::<HttpError>(error) {
+            Some(http) if is_unconnected(http) => Self::Unreachable(innermost),
             Some(_) => Self::Silent(innermost),
             None => Self::Other(innermost),
         }
@@ -202,6 +203,7 @@ fn chain(error: &StoreError) -> impl Iterator<Item = &(dyn StdError + 'static)> 
 mod tests {
     use super::*;
     use http::HeaderMap;
+    use object_store::client::HttpErrorKind;
 
     fn place() -> Where {
         let secrets = vec![Secret::new("AKIAHUSH"), Secret::new("")];

@@ -9,9 +9,11 @@
 //! - an answer that says "not now" (5xx, 429, a conflict) is tried again whatever was asked;
 //! - a deletion or a put whose answer was lost is, since it does the same twice. (A conditional put may find what it
 //!   did itself the first time: its callers know their own bytes.)
+//! - a connection that could not be made is, but for a store that has never answered, and so may not be there;
 //! - of all other requests whose answer was lost object_store knows.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -41,9 +43,18 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const WORK_TIMEOUT: Duration = Duration::from_secs(60);
 /// A body may be sent as slowly as this before the wait for its answer is over.
 const SLOWEST_BYTES_PER_SECOND: u64 = 128 << 10;
-/// No further try after this time: together with one last try it stays below 30 seconds.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(18);
-const MAX_RETRIES: usize = 10;
+/// No further try after this time: together with one last try it stays below 30 seconds. A request that finds no answer
+/// is tried twice.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(12);
+/// More than there is time for.
+const MAX_RETRIES: usize = 100;
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+/// A try may be this many times as far from the last one as that was from the one before; how far is left to chance.
+/// With 2 the pauses would not grow, on average.
+const BACKOFF_BASE: f64 = 3.0;
+/// A store that has never answered, and cannot be reached for as long as this, is not there: nobody waits for it.
+const FIRST_CONTACT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Below what common stores close a connection after that nobody uses.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -70,8 +81,7 @@ pub fn client_options(tls: Tls) -> ClientOptions {
 
 /// How often and how soon a request is tried again.
 pub fn retry_config() -> RetryConfig {
-    let backoff =
-        BackoffConfig { init_backoff: Duration::from_millis(50), max_backoff: Duration::from_secs(2), base: 2.0 };
+    let backoff = BackoffConfig { init_backoff: FIRST_BACKOFF, max_backoff: LONGEST_BACKOFF, base: BACKOFF_BASE };
     RetryConfig { backoff, max_retries: MAX_RETRIES, retry_timeout: RETRY_TIMEOUT }
 }
 
@@ -85,7 +95,8 @@ impl HttpConnector for Connector {
         // Where the process has chosen another one before, that does as well.
         CRYPTO.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let client = ReqwestConnector::default().connect(options)?;
-        Ok(HttpClient::new(Service { client, permits: Arc::new(Semaphore::new(MAX_REQUESTS)) }))
+        let permits = Arc::new(Semaphore::new(MAX_REQUESTS));
+        Ok(HttpClient::new(Service { client, permits, began: Instant::now(), answered: AtomicBool::new(false) }))
     }
 }
 
@@ -93,6 +104,9 @@ impl HttpConnector for Connector {
 struct Service {
     client: HttpClient,
     permits: Arc<Semaphore>,
+    began: Instant,
+    /// Whether there has been an answer to any request.
+    answered: AtomicBool,
 }
 
 impl HttpService for Service {
@@ -114,7 +128,13 @@ impl Service {
         let permit = permit.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         count_request(kind, sent_bytes);
         let answer = tokio::time::timeout(patience(kind, sent_bytes), self.client.execute(request)).await;
-        let answer = answer.unwrap_or_else(|_| Err(silence())).map_err(|error| sort(kind, error))?;
+        let answer = match answer.unwrap_or_else(|_| Err(silence())) {
+            Err(error) if is_unconnected(&error) && self.is_elsewhere() => {
+                return Err(HttpError::new(HttpErrorKind::Unknown, error));
+            }
+            answer => answer.map_err(|error| sort(kind, error))?,
+        };
+        self.answered.store(true, Ordering::Relaxed);
         let (parts, body) = answer.into_parts();
         let body = HttpResponseBody::new(Watched::new(body, permit));
         if parts.status.is_success() && streamed {
@@ -137,6 +157,13 @@ impl Service {
             }
         }
         Ok(HttpResponse::from_parts(parts, body.into()))
+    }
+}
+
+impl Service {
+    /// Whether the store is not where it is looked for: a wrong name, as far as one can tell.
+    fn is_elsewhere(&self) -> bool {
+        !self.answered.load(Ordering::Relaxed) && self.began.elapsed() > FIRST_CONTACT_TIMEOUT
     }
 }
 
@@ -184,8 +211,12 @@ fn sort(kind: RequestKind, error: HttpError) -> HttpError {
 
 /// Whether there was no connection at all.
 pub fn is_unconnected(error: &HttpError) -> bool {
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<reqwest::Error>());
-    error.kind() == HttpErrorKind::Connect || source.is_some_and(reqwest::Error::is_connect)
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    error.kind() == HttpErrorKind::Connect
+        || causes.any(|cause| match (cause.downcast_ref::<HttpError>(), cause.downcast_ref::<reqwest::Error>()) {
+            (Some(error), _) => error.kind() == HttpErrorKind::Connect,
+            (_, error) => error.is_some_and(reqwest::Error::is_connect),
+        })
 }
 
 fn silence() -> HttpError {

@@ -29,6 +29,8 @@ mod writer;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ::http::StatusCode;
 use bytes::Bytes;
@@ -48,6 +50,8 @@ use crate::error::{Error, ErrorKind, Result};
 const CONCURRENT_LISTS: usize = 64;
 /// Other requests under way at a time, of one call.
 const CONCURRENT_REQUESTS: usize = 32;
+/// How long a request may take, with all its tries, for who is in a hurry.
+const HURRY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is larger is better read in several requests.
 const REQUEST_MAX_BYTES: u64 = 8 << 20;
 
@@ -59,7 +63,12 @@ pub struct Remote {
     single_writer: bool,
     coalesce_gap_bytes: u64,
     cancel: Option<Cancel>,
+    hurry: Option<Hurry>,
 }
+
+/// See [`Storage::hurried`]. Whether a request went without an answer.
+#[derive(Debug, Clone, Default)]
+struct Hurry(Arc<AtomicBool>);
 
 impl Remote {
     /// Opens `root`, a URL. Nothing is asked of the store.
@@ -75,7 +84,13 @@ impl Remote {
             single_writer: options.single_writer,
             coalesce_gap_bytes: options.coalesce_gap_bytes,
             cancel: None,
+            hurry: None,
         })
+    }
+
+    /// See [`Storage::hurried`].
+    fn in_a_hurry(&self) -> Self {
+        Self { hurry: Some(Hurry::default()), ..self.clone() }
     }
 
     /// Waits for `future`, with credentials at hand, until nobody wants its answer any more.
@@ -93,6 +108,23 @@ impl Remote {
                     Err(Error::new(ErrorKind::Interrupted, message))
                 }
             }
+        })
+    }
+
+    /// `request`, with all its tries; in a hurry it is not waited for for long, and not made where one before it was
+    /// waited for in vain.
+    async fn in_time<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(Hurry(in_vain)) = &self.hurry else { return request.await };
+        let given_up = || {
+            let (place, endpoint) = (self.location.display(""), &self.bucket.place.endpoint);
+            Error::new(ErrorKind::Io, format!("The store \"{place}\" at {endpoint} did not answer in time!"))
+        };
+        if in_vain.load(Ordering::Relaxed) {
+            return Err(given_up());
+        }
+        tokio::time::timeout(HURRY_TIMEOUT, request).await.unwrap_or_else(|_| {
+            in_vain.store(true, Ordering::Relaxed);
+            Err(given_up())
         })
     }
 
@@ -219,27 +251,31 @@ impl Storage for Remote {
         Some(Arc::new(Self { cancel: Some(cancel.clone()), ..self.clone() }))
     }
 
+    fn hurried(&self) -> Option<Arc<dyn Storage>> {
+        Some(Arc::new(self.in_a_hurry()))
+    }
+
     fn list_dir(&self, dir: &str) -> Result<Listing> {
-        self.wait(self.list(dir))
+        self.wait(self.in_time(self.list(dir)))
     }
 
     fn list_dirs(&self, dirs: &[String]) -> Result<Vec<Listing>> {
-        let lists = dirs.iter().map(|dir| self.list(dir));
+        let lists = dirs.iter().map(|dir| self.in_time(self.list(dir)));
         self.wait(stream::iter(lists).buffered(CONCURRENT_LISTS).try_collect())
     }
 
     fn read(&self, path: &str) -> Result<Option<Bytes>> {
-        self.wait(self.read_one(path))
+        self.wait(self.in_time(self.read_one(path)))
     }
 
     fn read_all(&self, paths: &[String]) -> Result<Vec<Option<Bytes>>> {
-        let reads = paths.iter().map(|path| self.read_one(path));
+        let reads = paths.iter().map(|path| self.in_time(self.read_one(path)));
         self.wait(stream::iter(reads).buffered(CONCURRENT_REQUESTS).try_collect())
     }
 
     fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let key = self.location.key(path)?;
-        let reads = ranges.iter().map(|range| self.read_range(path, &key, range));
+        let reads = ranges.iter().map(|range| self.in_time(self.read_range(path, &key, range)));
         self.wait(stream::iter(reads).buffered(CONCURRENT_REQUESTS).try_collect())
     }
 
@@ -258,7 +294,7 @@ impl Storage for Remote {
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         self.require_conditional_writes()?;
-        if self.wait(self.rename_one(from, to))? {
+        if self.wait(self.in_time(self.rename_one(from, to)))? {
             return Ok(());
         }
         Err(Error::new(ErrorKind::NotFound, format!("File \"{}\" is not there!", self.location(from))))
@@ -269,14 +305,20 @@ impl Storage for Remote {
             return Ok(());
         }
         self.require_conditional_writes()?;
-        self.wait_for_all(moves.iter().map(|(from, to)| async move { self.rename_one(from, to).await.map(drop) }))
+        let rename = async |from, to| self.in_time(self.rename_one(from, to)).await.map(drop);
+        self.wait_for_all(moves.iter().map(|(from, to)| rename(from, to)))
     }
 
     fn delete(&self, path: &str) -> Result<()> {
-        self.wait(self.delete_one(path))
+        self.require_conditional_writes()?;
+        self.wait(self.in_time(self.delete_one(path)))
     }
 
     fn delete_all(&self, paths: &[String]) -> Result<()> {
-        self.wait_for_all(paths.iter().map(|path| self.delete_one(path)))
+        if paths.is_empty() {
+            return Ok(());
+        }
+        self.require_conditional_writes()?;
+        self.wait_for_all(paths.iter().map(|path| self.in_time(self.delete_one(path))))
     }
 }

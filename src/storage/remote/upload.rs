@@ -4,7 +4,7 @@
 //! not keep pace. Parts in memory are bounded for the whole process, since many files may be written at once.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -77,12 +77,21 @@ impl Upload {
         joined.map_err(Failed::Here)?.map_err(Failed::Store)
     }
 
-    /// Gives it up, for a while waiting until nothing of it is left at the store.
+    /// Gives it up, for a while waiting until nothing of it is left at the store. Where another was just waited for in
+    /// vain this one is not: many may be given up one after the other.
     pub fn abort(self) {
+        static IN_VAIN: Mutex<Option<Instant>> = Mutex::new(None);
         let Self { parts, task } = self;
         drop(parts);
+        let in_vain = IN_VAIN.lock().map(|at| at.is_some_and(|at| at.elapsed() < ABORT_TIMEOUT));
+        if in_vain.unwrap_or(true) {
+            return;
+        }
         // Nobody is left to tell.
-        let _ = wait(async { Ok(tokio::time::timeout(ABORT_TIMEOUT, task).await.is_ok()) });
+        let ended = wait(async { Ok(tokio::time::timeout(ABORT_TIMEOUT, task).await.is_ok()) });
+        if let (Ok(false), Ok(mut at)) = (ended, IN_VAIN.lock()) {
+            *at = Some(Instant::now());
+        }
     }
 }
 

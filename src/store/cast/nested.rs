@@ -15,7 +15,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use arrow::row::{RowConverter, SortField};
 
 use super::{Failure, cast};
-use crate::error::did_you_mean;
+use crate::error::near_or_all;
 use crate::store::table::find_field;
 
 /// Casts a decoded nested array to another nested type.
@@ -147,9 +147,11 @@ fn struct_to_struct(source: &StructArray, fields: &Fields) -> Result<ArrayRef, F
 pub(super) fn target_field(name: &str, fields: &Fields) -> Result<usize, Failure> {
     let names = || fields.iter().map(|field| field.name().as_str());
     find_field(names(), name).ok_or_else(|| {
-        let hint = did_you_mean(name, names())
-            .unwrap_or_else(|| format!("Its fields are {}.", names().collect::<Vec<_>>().join(", ")));
-        Failure::new(format!("its STRUCT has no field \"{name}\"")).with_hint(hint)
+        Failure::new(format!("its STRUCT has no field \"{name}\"")).with_hint(near_or_all(
+            name,
+            names(),
+            "Its fields are",
+        ))
     })
 }
 

@@ -8,9 +8,9 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use super::commits::Commits;
+use super::commits;
 use super::names;
-use super::record::{self, Kind};
+use super::record;
 use super::snapshot;
 use super::{Journal, MAX_TRIES};
 use crate::error::{Error, Result};
@@ -128,13 +128,9 @@ impl Journal {
             }
             self.recover(floor, txid)?;
         }
-        let records = Commits::list(self)?.all(self)?;
-        let void = self.storage.read(&names::void_path(&self.table, txid))?.is_some();
-        Ok(match records.iter().find(|(_, record)| record.txid == txid) {
-            Some((seq, record)) if record.kind != Kind::Abort && !void => {
-                Holder::Committed(CommittedBatch { seq: *seq, rows: record.rows })
-            }
-            _ => Holder::Ended,
+        Ok(match commits::commit_of(self, txid)? {
+            Some((seq, record)) => Holder::Committed(CommittedBatch { seq, rows: record.rows }),
+            None => Holder::Ended,
         })
     }
 

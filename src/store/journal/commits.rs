@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use super::Journal;
 use super::names::{self, parse_commit};
-use super::record::{self, Record};
+use super::record::{self, Kind, Record};
 use crate::error::{Error, Result};
 
 /// More numbers than this are not missing from a listing, nor trimmed under a marker: something else is wrong.
@@ -96,6 +96,19 @@ impl Commits {
         }
         Ok(Some(records))
     }
+}
+
+/// The record of a write, which has one at the most, with its number.
+pub fn record_of<'a>(records: &'a Records, txid: &str) -> Option<&'a (u64, Arc<Record>)> {
+    records.iter().find(|(_, record)| record.txid == txid)
+}
+
+/// The commit of a write, with its number; `None` where it has none that counts: an abort, a void one, none at all.
+pub fn commit_of(journal: &Journal, txid: &str) -> Result<Option<(u64, Arc<Record>)>> {
+    let records = Commits::list(journal)?.all(journal)?;
+    let void = journal.storage.read(&names::void_path(&journal.table, txid))?.is_some();
+    let commit = record_of(&records, txid).filter(|(_, record)| record.kind != Kind::Abort && !void);
+    Ok(commit.cloned())
 }
 
 /// One record by its number; `None` where there is none.

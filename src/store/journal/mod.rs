@@ -55,7 +55,7 @@ pub use self::transaction::{Committed, Transaction};
 pub use self::trash::{CountRows, TrashedFile, VisibleFiles, WithTrash};
 pub use self::vacuum::VacuumAction;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::Storage;
+use crate::storage::{self, Storage};
 use crate::store::environment::Environment;
 use crate::store::table::TableName;
 
@@ -84,6 +84,12 @@ impl Journal {
     /// What the journal takes from the world.
     pub fn environment(&self) -> &Arc<dyn Environment> {
         &self.environment
+    }
+
+    /// The same journal for who has failed, and is to say so soon: it gives up where the store does not answer. What it
+    /// leaves undone is done by a later writer.
+    fn in_a_hurry(&self) -> Self {
+        Self { storage: storage::hurried(&self.storage), ..self.clone() }
     }
 
     fn conflict(&self, what: &str) -> Error {

@@ -1,15 +1,15 @@
 //! What dead writers left, and what nobody needs any more.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
 use super::batch::BatchName;
-use super::commits::{self, Commits};
+use super::commits::{self, Commits, Records};
 use super::names::{self, parse_commit};
 use super::record::{self, Kind, Marker, Record};
 use super::snapshot;
+use super::trash;
 use super::{Journal, MAX_TRIES};
 use crate::error::Result;
 use crate::storage::{Listing, PutOutcome};
@@ -85,7 +85,7 @@ impl Journal {
             let commits = Commits::list(self)?;
             let Some(records) = commits.above(self, floor)? else { continue };
             let void = names::void_path(&self.table, txid);
-            match records.iter().find(|(_, record)| record.txid == txid) {
+            match commits::record_of(&records, txid) {
                 Some((seq, record)) if record.kind != Kind::Abort && self.storage.read(&void)?.is_none() => {
                     self.settle(*seq, record, floor)?;
                     return Ok(Recovered::RolledForward { seq: *seq });
@@ -137,11 +137,9 @@ impl Journal {
 
     /// What recovering a write would come to.
     pub(super) fn would_recover(&self, txid: &str) -> Result<Recovered> {
-        let records = Commits::list(self)?.all(self)?;
-        let void = self.storage.read(&names::void_path(&self.table, txid))?.is_some();
-        Ok(match records.iter().find(|(_, record)| record.txid == txid) {
-            Some((seq, record)) if record.kind != Kind::Abort && !void => Recovered::RolledForward { seq: *seq },
-            _ => Recovered::Aborted,
+        Ok(match commits::commit_of(self, txid)? {
+            Some((seq, _)) => Recovered::RolledForward { seq },
+            None => Recovered::Aborted,
         })
     }
 
@@ -209,7 +207,7 @@ impl Journal {
             return Ok(candidates);
         }
         let pending = snapshot::pending(self)?;
-        let trashed: HashSet<u64> = self.trashed_commits()?.into_iter().collect();
+        let trashed: HashSet<u64> = trash::trashed_commits(self.storage.as_ref(), &self.table)?.into_iter().collect();
         let lowest_floor = pending.iter().map(|(floor, _)| *floor).min().unwrap_or(u64::MAX);
         let unsettled: HashSet<&str> = pending.iter().map(|(_, txid)| txid.as_str()).collect();
         let kept_by_trash = |seq: &u64| emptied_after.is_none() && trashed.contains(seq);
@@ -249,6 +247,6 @@ impl Journal {
 }
 
 /// Whether one of the records commits the write.
-fn is_committed(records: &[(u64, Arc<Record>)], txid: &str) -> bool {
-    records.iter().any(|(_, record)| record.txid == txid && record.kind != Kind::Abort)
+fn is_committed(records: &Records, txid: &str) -> bool {
+    commits::record_of(records, txid).is_some_and(|(_, record)| record.kind != Kind::Abort)
 }

@@ -1,7 +1,6 @@
 //! One write: begun, filled with files, committed or given up.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::batch::{BatchName, Claimed, CommittedBatch};
 use super::commits::{self, Commits, Records};
@@ -214,22 +213,21 @@ impl Transaction {
         // The marker goes after the void mark is put, or after a commit was settled.
         let marked = snapshot::pending(journal)?.iter().any(|(_, txid)| *txid == self.txid);
         let void = snapshot::void(journal)?.contains(&self.txid);
-        match tried {
-            _ if void => return Err(self.given_up()),
-            Some(seq) if !marked => return Ok(Look::Settled(seq)),
-            None if !marked => return Err(self.given_up()),
-            _ => {}
+        if void {
+            return Err(self.given_up());
         }
-        match snapshot {
-            _ if since.is_none() => Ok(Look::Unclear),
-            None if self.kind == Kind::Overwrite => Ok(Look::Unclear),
-            None => Ok(Look::Highest(commits.highest())),
-            Some(snapshot) => {
-                record.replaces = replaced(&snapshot)?;
-                record.replaces.retain(|path| !own.contains(path));
-                Ok(Look::Highest(commits.highest()))
-            }
+        if !marked {
+            return tried.map(Look::Settled).ok_or_else(|| self.given_up());
         }
+        if since.is_none() {
+            return Ok(Look::Unclear);
+        }
+        if self.kind == Kind::Overwrite {
+            let Some(snapshot) = snapshot else { return Ok(Look::Unclear) };
+            record.replaces = replaced(&snapshot)?;
+            record.replaces.retain(|path| !own.contains(path));
+        }
+        Ok(Look::Highest(commits.highest()))
     }
 
     fn given_up(&self) -> Error {
@@ -244,24 +242,26 @@ impl Transaction {
             return Err(error); // dropping ourselves deletes the files and the marker
         }
         self.open = false;
-        match self.journal.recover(self.floor, &self.txid) {
+        match self.journal.in_a_hurry().recover(self.floor, &self.txid) {
             Ok(Recovered::RolledForward { seq }) => Ok(Committed { seq, rows, repeated: false }),
             Ok(Recovered::Aborted) => Err(error),
             // By whom else but one who found the record.
             Ok(Recovered::Ended) => Ok(Committed { seq: tried, rows, repeated: false }),
-            Err(_) => Err(error.with_hint(format!(
-                "Whether the write to table \"{}\" was committed is not known: all of it is visible, or nothing. amplify_history says which.",
-                self.journal.table
-            ))),
+            Err(_) => {
+                self.journal.environment.abandon(&self.txid);
+                Err(error.with_hint(format!(
+                    "Whether the write to table \"{}\" was committed is not known: all of it is visible, or nothing. amplify_history says which.",
+                    self.journal.table
+                )))
+            }
         }
     }
 
     /// Whether our record is not there. On a file system, what failed is there to be seen, or never will be.
     fn is_unseen(&self) -> Result<bool> {
         let records = Commits::list(&self.journal)?.above(&self.journal, self.floor)?;
-        let is_ours = |(_, record): &(u64, Arc<Record>)| record.txid == self.txid;
         // After the records: while the marker is there, ours is not trimmed.
-        Ok(records.is_some_and(|records| !records.iter().any(is_ours))
+        Ok(records.is_some_and(|records| commits::record_of(&records, &self.txid).is_none())
             && self.journal.marker(self.floor, &self.txid)?.is_some())
     }
 
@@ -281,11 +281,13 @@ impl Transaction {
 
     /// That none of the records since our floor gives us up.
     fn check_not_aborted(&self, since: Option<&Records>) -> Result<()> {
-        let aborts = |(_, record): &(u64, Arc<Record>)| record.txid == self.txid && record.kind == Kind::Abort;
-        if since.is_some_and(|since| since.iter().any(aborts)) { Err(self.given_up()) } else { Ok(()) }
+        match since.and_then(|since| commits::record_of(since, &self.txid)) {
+            Some((_, record)) if record.kind == Kind::Abort => Err(self.given_up()),
+            _ => Ok(()),
+        }
     }
 
-    /// Deletes the files, then the marker; what fails is left to a later writer.
+    /// Deletes the files, then the marker. The first step that fails is the last: the rest is left to a later writer.
     fn abort(&mut self) -> Result<()> {
         self.open = false;
         let result = self.clear_away();
@@ -296,7 +298,7 @@ impl Transaction {
     }
 
     fn clear_away(&self) -> Result<()> {
-        let journal = &self.journal;
+        let journal = self.journal.in_a_hurry();
         if journal.storage.failed_puts_may_land() && self.leaves_traces() {
             journal.storage.put_if_absent(&names::void_path(&journal.table, &self.txid), b"")?;
         }

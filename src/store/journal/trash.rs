@@ -33,15 +33,15 @@ pub type VisibleFiles<'a> = dyn FnMut(&[String], &Snapshot) -> Result<Vec<String
 /// How much of a file is copied at once.
 const COPY_BYTES: u64 = 8 << 20;
 
-impl Journal {
-    /// The commits that have files in the trash, oldest first.
-    pub(super) fn trashed_commits(&self) -> Result<Vec<u64>> {
-        let dirs = self.storage.list_dir(&names::trash_dir(&self.table))?.dirs;
-        let mut seqs: Vec<u64> = dirs.iter().filter_map(|name| name.parse().ok()).collect();
-        seqs.sort_unstable();
-        Ok(seqs)
-    }
+/// The commits that have files in the trash of `table`, oldest first.
+pub(super) fn trashed_commits(storage: &dyn Storage, table: &TableName) -> Result<Vec<u64>> {
+    let dirs = storage.list_dir(&names::trash_dir(table))?.dirs;
+    let mut seqs: Vec<u64> = dirs.iter().filter_map(|name| name.parse().ok()).collect();
+    seqs.sort_unstable();
+    Ok(seqs)
+}
 
+impl Journal {
     /// The trashed files of one commit.
     pub(super) fn trash_of(&self, seq: u64) -> Result<Vec<TrashedFile>> {
         let mut trashed = Vec::new();
@@ -160,10 +160,7 @@ impl WithTrash {
     fn find(&self, path: &str) -> Result<Option<String>> {
         let prefix = format!("{}/", self.table);
         let Some(below) = path.strip_prefix(&prefix) else { return Ok(None) };
-        let dirs = self.storage.list_dir(&names::trash_dir(&self.table))?.dirs;
-        let mut seqs: Vec<u64> = dirs.iter().filter_map(|name| name.parse().ok()).collect();
-        seqs.sort_unstable();
-        for seq in seqs.into_iter().rev() {
+        for seq in trashed_commits(self.storage.as_ref(), &self.table)?.into_iter().rev() {
             let trashed = names::trash_path(&self.table, seq, below);
             let (dir, _) = trashed.rsplit_once('/').unwrap_or(("", &trashed));
             if self.storage.list_dir(dir)?.files.iter().any(|file| file.path == trashed) {
@@ -186,6 +183,10 @@ impl Storage for WithTrash {
     fn cancellable(&self, cancel: &Cancel) -> Option<Arc<dyn Storage>> {
         let storage = self.storage.cancellable(cancel)?;
         Some(Arc::new(Self::new(storage, self.table.clone())))
+    }
+
+    fn hurried(&self) -> Option<Arc<dyn Storage>> {
+        Some(Arc::new(Self::new(self.storage.hurried()?, self.table.clone())))
     }
 
     fn list_dir(&self, dir: &str) -> Result<Listing> {

@@ -6,6 +6,7 @@ use super::commits;
 use super::names;
 use super::recover::{LEASE, Recovered};
 use super::snapshot;
+use super::trash;
 use super::{Journal, TrashedFile};
 use crate::error::Result;
 
@@ -61,14 +62,12 @@ impl Journal {
             }
             let path = names::pending_path(&self.table, floor, &txid);
             let size_bytes = self.storage.read(&path)?.map_or(0, |bytes| bytes.len() as u64);
-            let strays = match self.would_recover(&txid)? {
+            let expected = self.would_recover(&txid)?;
+            let strays = match expected {
                 Recovered::Aborted => self.files_of(&|owner| owner == txid)?,
                 _ => Vec::new(),
             };
-            let recovered = match dry_run {
-                false => self.recover(floor, &txid)?,
-                true => self.would_recover(&txid)?,
-            };
+            let recovered = if dry_run { expected } else { self.recover(floor, &txid)? };
             let action = match recovered {
                 Recovered::RolledForward { .. } => "roll_forward",
                 Recovered::Aborted => "abort",
@@ -102,8 +101,7 @@ impl Journal {
     }
 
     fn vacuum_trash(&self, older_than: Duration, dry_run: bool, actions: &mut Vec<VacuumAction>) -> Result<()> {
-        let trashed = self.trashed_commits()?;
-        for seq in trashed {
+        for seq in trash::trashed_commits(self.storage.as_ref(), &self.table)? {
             // A record is kept for as long as its trash is; without one, the commit is older than any record.
             let record = commits::read_by_number(self, seq)?;
             let recent = record.is_some_and(|record| !self.is_older(record.at, older_than));

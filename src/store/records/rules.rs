@@ -3,7 +3,7 @@
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 
-use crate::error::{Error, ErrorKind, Result, did_you_mean};
+use crate::error::{Error, ErrorKind, Result, near_or_all};
 use crate::store::table::Table;
 
 /// Refuses source columns that the table does not have.
@@ -13,9 +13,8 @@ pub(super) fn refuse_unknown(table: &Table, names: &[&str]) -> Result<()> {
         [name] => format!("Table \"{}\" has no column \"{name}\"!", table.name()),
         _ => format!("Table \"{}\" has no columns \"{}\"!", table.name(), names.join("\", \"")),
     };
-    let registered = || table.schema().fields().iter().map(|field| field.name().as_str());
-    let candidates = did_you_mean(first, registered())
-        .unwrap_or_else(|| format!("Its columns are {}.", registered().collect::<Vec<_>>().join(", ")));
+    let registered = table.schema().fields().iter().map(|field| field.name().as_str());
+    let candidates = near_or_all(first, registered, "Its columns are");
     let hint = format!("{candidates}\nSay unknown_columns: 'drop' to leave out what the table does not have.");
     Err(Error::new(ErrorKind::NotFound, message).with_hint(hint))
 }

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::{Field, Schema};
 
-use crate::error::{Error, ErrorKind, Result, did_you_mean};
+use crate::error::{Error, ErrorKind, Result, near_or_all};
 use crate::store::table::find_field;
 use crate::store::types;
 
@@ -36,9 +36,7 @@ pub(super) fn resolve_keys(schema: &Schema, keys: &[String]) -> Result<Vec<usize
         let names = schema.fields().iter().map(|field| field.name().as_str());
         let Some(position) = find_field(names.clone(), key) else {
             let error = Error::invalid(format!("Partition key \"{key}\" is not a column!"));
-            let hint = did_you_mean(key, names.clone())
-                .unwrap_or_else(|| format!("The columns are {}.", names.collect::<Vec<_>>().join(", ")));
-            return Err(error.with_hint(hint));
+            return Err(error.with_hint(near_or_all(key, names, "The columns are")));
         };
         if positions.contains(&position) {
             return Err(Error::invalid(format!("Partition key \"{key}\" is there twice!")));

@@ -111,7 +111,8 @@ impl Footer {
 fn read_footer(source: &FileSource, guess: &TailGuess) -> Result<ParquetMetaData> {
     let size = source.meta().size;
     let (range, bytes) = source.tail();
-    if let Some(length) = bytes.len().checked_sub(8).and_then(|at| bytes.get(at..at + 4))
+    let end = (bytes.len() as u64).checked_sub(FOOTER_END_BYTES);
+    if let Some(length) = end.and_then(|at| bytes.get(at as usize..)?.get(..4))
         && let Ok(length) = <[u8; 4]>::try_from(length)
     {
         guess.learn(u64::from(u32::from_le_bytes(length)) + FOOTER_END_BYTES);

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 pub use self::codec::Codec;
-use crate::error::{Error, ErrorKind, Result, did_you_mean};
+use crate::error::{Error, ErrorKind, Result, near_or_all};
 use crate::store::table::{Table, find_field};
 use crate::store::types;
 
@@ -146,8 +146,7 @@ fn column<'a>(
     let names = || table.schema().fields().iter().map(|field| field.name().as_str());
     let refuse = |what: &str| Error::invalid(format!("Option \"{option}\" names \"{name}\", which is {what}!"));
     let Some(position) = find_field(names(), name) else {
-        let hint = did_you_mean(name, names())
-            .unwrap_or_else(|| format!("The columns are {}.", names().collect::<Vec<_>>().join(", ")));
+        let hint = near_or_all(name, names(), "The columns are");
         return Err(refuse(&format!("not a column of table \"{}\"", table.name())).with_hint(hint));
     };
     if table.partition_level(position).is_some() {
