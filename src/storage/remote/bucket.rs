@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use object_store::ObjectStore;
+use object_store::list::PaginatedListStore;
 use object_store::aws::{AmazonS3Builder, AwsCredentialProvider};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
@@ -24,11 +26,15 @@ static OPEN: Mutex<Vec<(Config, Arc<Bucket>)>> = Mutex::new(Vec::new());
 /// An opened bucket. Clones of its `Arc` share connections, credentials and what was found out about the store.
 pub struct Bucket {
     pub store: Arc<dyn ObjectStore>,
+    /// The same store, for listings page by page.
+    pub pages: Arc<dyn PaginatedListStore>,
     pub place: Where,
     /// Asked before each request where they may have to be fetched, so that their failure is told as such.
     credentials: Option<AwsCredentialProvider>,
     /// By root: whether conditional writes hold there, where it was tried.
     pub conditional: Mutex<HashMap<String, bool>>,
+    /// Whether it does not delete many objects by one request.
+    pub refuses_bulk_deletes: AtomicBool,
 }
 
 /// What tells opened buckets apart.
@@ -98,44 +104,53 @@ impl Bucket {
                 let credentials = skips.is_none_or(|skips| skips != "true").then(|| store.credentials().clone());
                 let place =
                     Where { provider: location.provider, endpoint: config.endpoint.clone(), secrets: config.secrets() };
-                Ok(Self::new(Arc::new(store), place, credentials))
+                Ok(Self::new(store, place, credentials))
             }
             Access::Other(variables) => {
-                let store = match location.provider {
-                    Provider::Google => GoogleCloudStorageBuilder::from_env()
-                        .with_bucket_name(&location.bucket)
-                        .with_client_options(client_options(Tls::Always))
-                        .with_retry(retry_config())
-                        .with_http_connector(Connector)
-                        .build()
-                        .map(|store| Arc::new(store) as Arc<dyn ObjectStore>),
-                    Provider::Azure | Provider::S3 => MicrosoftAzureBuilder::from_env()
-                        .with_url(&location.bucket_url)
-                        .with_client_options(client_options(Tls::Always))
-                        .with_retry(retry_config())
-                        .with_http_connector(Connector)
-                        .build()
-                        .map(|store| Arc::new(store) as Arc<dyn ObjectStore>),
-                };
                 let endpoint =
                     if location.provider == Provider::Google { "Google Cloud Storage" } else { "Azure Blob Storage" };
-                let store = store.map_err(|error| failed(endpoint, error))?;
                 let secrets = variables
                     .iter()
                     .filter(|(name, _)| ["KEY", "SECRET", "TOKEN", "SAS"].iter().any(|part| name.contains(part)))
                     .map(|(_, value)| Secret::new(value.clone()))
                     .collect();
-                Ok(Self::new(
-                    store,
-                    Where { provider: location.provider, endpoint: endpoint.to_owned(), secrets },
-                    None,
-                ))
+                let place = Where { provider: location.provider, endpoint: endpoint.to_owned(), secrets };
+                let options = client_options(Tls::Always);
+                match location.provider {
+                    Provider::Google => GoogleCloudStorageBuilder::from_env()
+                        .with_bucket_name(&location.bucket)
+                        .with_client_options(options)
+                        .with_retry(retry_config())
+                        .with_http_connector(Connector)
+                        .build()
+                        .map(|store| Self::new(store, place, None)),
+                    Provider::Azure | Provider::S3 => MicrosoftAzureBuilder::from_env()
+                        .with_url(&location.bucket_url)
+                        .with_client_options(options)
+                        .with_retry(retry_config())
+                        .with_http_connector(Connector)
+                        .build()
+                        .map(|store| Self::new(store, place, None)),
+                }
+                .map_err(|error| failed(endpoint, error))
             }
         }
     }
 
-    fn new(store: Arc<dyn ObjectStore>, place: Where, credentials: Option<AwsCredentialProvider>) -> Self {
-        Self { store, place, credentials, conditional: Mutex::default() }
+    fn new(
+        store: impl ObjectStore + PaginatedListStore,
+        place: Where,
+        credentials: Option<AwsCredentialProvider>,
+    ) -> Self {
+        let store = Arc::new(store);
+        Self {
+            pages: store.clone(),
+            store,
+            place,
+            credentials,
+            conditional: Mutex::default(),
+            refuses_bulk_deletes: AtomicBool::new(false),
+        }
     }
 
     /// Has credentials at hand.
