@@ -9,8 +9,9 @@ use std::collections::HashSet;
 use super::{FileMeta, Storage, join};
 use crate::error::Result;
 
-/// How many requests at the same time are as good as one after another.
-const REQUESTS_A_PAGE: u64 = 8;
+/// How many requests for small directories, many at the same time, are as good as one for a page after another: half of
+/// what a backend has under way takes less time, and is not yet a burden to the store.
+const REQUESTS_A_PAGE: u64 = 32;
 
 /// Into how many directories a tree would have to be split, as far as its pages tell.
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ impl Breadth {
 
     /// Whether to go on by pages rather than by directories, `wanted` out of every `all` of which are to be listed: one
     /// page must spare as many requests as are better asked at the same time. So the pages of a tree are never more than
-    /// an eighth of what its directories would have taken.
+    /// a thirty-second of what its directories would have taken.
     pub fn is_great(&self, wanted: u64, all: u64) -> bool {
         self.names.len() as u64 * wanted >= REQUESTS_A_PAGE * self.pages * all
     }
@@ -85,13 +86,14 @@ mod tests {
 
     #[test]
     fn a_page_must_spare_many_requests() {
+        let names: Vec<String> = (0..100).map(|number| format!("k={number}")).collect();
         let mut breadth = Breadth::default();
-        breadth.add_page(["a", "a", "b", "c", "d", "e", "f", "g"].into_iter());
-        assert!(!breadth.is_great(1, 1), "seven directories");
-        breadth.add_page(["g", "h", "a", "i", "j", "k", "l", "m", "n", "o", "p"].into_iter());
-        assert!(breadth.is_great(1, 1), "sixteen of two pages");
-        assert!(!breadth.is_great(15, 16), "of which fifteen are wanted");
-        breadth.add_page(["p"].into_iter());
+        breadth.add_page(names[..31].iter().map(String::as_str));
+        assert!(!breadth.is_great(1, 1), "31 directories");
+        breadth.add_page(names[..64].iter().chain(&names[..64]).map(String::as_str));
+        assert!(breadth.is_great(1, 1), "64 of two pages");
+        assert!(!breadth.is_great(15, 16), "of which 60 are wanted");
+        breadth.add_page(["k=63"].into_iter());
         assert!(!breadth.is_great(1, 1));
     }
 }

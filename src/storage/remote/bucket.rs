@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use object_store::ObjectStore;
 use object_store::list::PaginatedListStore;
-use object_store::aws::{AmazonS3Builder, AwsCredentialProvider};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 
@@ -28,12 +28,14 @@ pub struct Bucket {
     pub store: Arc<dyn ObjectStore>,
     /// The same store, for listings page by page.
     pub pages: Arc<dyn PaginatedListStore>,
+    /// A client that deletes many objects by one request, where the store may know that.
+    pub bulk_deletes: Option<Arc<dyn ObjectStore>>,
     pub place: Where,
     /// Asked before each request where they may have to be fetched, so that their failure is told as such.
     credentials: Option<AwsCredentialProvider>,
     /// By root: whether conditional writes hold there, where it was tried.
     pub conditional: Mutex<HashMap<String, bool>>,
-    /// Whether it does not delete many objects by one request.
+    /// Whether it was tried to delete many objects by one request, and failed.
     pub refuses_bulk_deletes: AtomicBool,
 }
 
@@ -99,12 +101,17 @@ impl Bucket {
                 for (key, value) in &config.values {
                     builder = builder.with_config(*key, value);
                 }
-                let skips = builder.get_config_value(&object_store::aws::AmazonS3ConfigKey::SkipSignature);
-                let store = builder.build().map_err(|error| failed(&config.endpoint, error))?;
+                let skips = builder.get_config_value(&AmazonS3ConfigKey::SkipSignature);
+                let build = |builder: AmazonS3Builder| builder.build().map_err(|error| failed(&config.endpoint, error));
+                let store = build(builder.clone())?;
+                let bulk_deletes = builder
+                    .with_config(AmazonS3ConfigKey::DisableBulkDelete, "false")
+                    .with_credentials(store.credentials().clone());
+                let bulk_deletes = Arc::new(build(bulk_deletes)?);
                 let credentials = skips.is_none_or(|skips| skips != "true").then(|| store.credentials().clone());
                 let place =
                     Where { provider: location.provider, endpoint: config.endpoint.clone(), secrets: config.secrets() };
-                Ok(Self::new(store, place, credentials))
+                Ok(Self { bulk_deletes: Some(bulk_deletes), ..Self::new(store, place, credentials) })
             }
             Access::Other(variables) => {
                 let endpoint =
@@ -146,6 +153,7 @@ impl Bucket {
         Self {
             pages: store.clone(),
             store,
+            bulk_deletes: None,
             place,
             credentials,
             conditional: Mutex::default(),

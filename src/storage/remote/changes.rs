@@ -4,9 +4,8 @@ use std::future::Future;
 use std::sync::atomic::Ordering;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use object_store::{Error as StoreError, ObjectStoreExt};
+use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt};
 
-use super::location::Provider;
 use super::{CONCURRENT_REQUESTS, Remote};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::first_failure;
@@ -84,23 +83,23 @@ impl Remote {
     /// See [`crate::storage::Storage::delete_all`]: by the thousand where the store can.
     pub async fn delete_many(&self, paths: &[String]) -> Result<()> {
         // What one round of single requests does is not worth a try.
-        if paths.len() <= CONCURRENT_REQUESTS || self.location.provider != Provider::S3 {
+        let Some(client) = self.bucket.bulk_deletes.as_deref().filter(|_| paths.len() > CONCURRENT_REQUESTS) else {
             return self.delete_singly(paths).await;
-        }
-        let bulks = paths.chunks(BULK).map(|paths| self.delete_bulk(paths));
+        };
+        let bulks = paths.chunks(BULK).map(|paths| self.delete_bulk(client, paths));
         let results: Vec<Result<()>> = stream::iter(bulks).buffered(CONCURRENT_BULKS).collect().await;
         first_failure(results.into_iter())
     }
 
     /// By one request; where the store does not do that, or not all of it, singly.
-    async fn delete_bulk(&self, paths: &[String]) -> Result<()> {
+    async fn delete_bulk(&self, client: &dyn ObjectStore, paths: &[String]) -> Result<()> {
         let refuses = &self.bucket.refuses_bulk_deletes;
         if refuses.load(Ordering::Relaxed) {
             return self.delete_singly(paths).await;
         }
         let keys = paths.iter().map(|path| self.location.key(path)).collect::<Result<Vec<_>>>()?;
         let keys = stream::iter(keys.into_iter().map(Ok)).boxed();
-        let deleted: Result<Vec<_>, StoreError> = self.bucket.store.delete_stream(keys).try_collect().await;
+        let deleted: Result<Vec<_>, StoreError> = client.delete_stream(keys).try_collect().await;
         if deleted.is_ok() {
             return Ok(());
         }
