@@ -45,9 +45,10 @@ impl Remote {
         all(copies.map(|(from, to)| async move {
             match self.copy_one("copy", from, to).await? {
                 true => Ok(()),
-                false => {
-                    Err(Error::new(ErrorKind::NotFound, format!("File \"{}\" is not there!", self.location.display(from))))
-                }
+                false => Err(Error::new(
+                    ErrorKind::NotFound,
+                    format!("File \"{}\" is not there!", self.location.display(from)),
+                )),
             }
         }))
         .await

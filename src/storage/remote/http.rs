@@ -170,7 +170,8 @@ fn kind_of(request: &HttpRequest) -> RequestKind {
 /// How long the beginning of an answer is waited for.
 fn patience(kind: RequestKind, sent_bytes: u64) -> Duration {
     // A deletion with a body is one of many objects.
-    let works = matches!(kind, RequestKind::Copy | RequestKind::Post) || (kind == RequestKind::Delete && sent_bytes > 0);
+    let works =
+        matches!(kind, RequestKind::Copy | RequestKind::Post) || (kind == RequestKind::Delete && sent_bytes > 0);
     let answer = if works { WORK_TIMEOUT } else { ANSWER_TIMEOUT };
     answer + Duration::from_secs(sent_bytes / SLOWEST_BYTES_PER_SECOND)
 }

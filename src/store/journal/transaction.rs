@@ -1,6 +1,6 @@
 //! One write: begun, filled with files, committed or given up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::batch::{BatchName, Claimed, CommittedBatch};
@@ -226,6 +226,7 @@ impl Transaction {
             None => Ok(Look::Highest(commits.highest())),
             Some(snapshot) => {
                 record.replaces = replaced(&snapshot)?;
+                let own: HashSet<&String> = own.iter().collect();
                 record.replaces.retain(|path| !own.contains(path));
                 Ok(Look::Highest(commits.highest()))
             }

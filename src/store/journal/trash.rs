@@ -14,9 +14,7 @@ use super::record::{Kind, Record};
 use super::snapshot::{self, Snapshot};
 use super::transaction::Committed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{
-    Access, Cancel, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage, Visit, files_below,
-};
+use crate::storage::{Access, Cancel, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage, Visit, files_below};
 use crate::store::table::TableName;
 
 /// A file in the trash.

@@ -18,6 +18,8 @@ pub(in crate::store) mod testing;
 #[cfg(test)]
 mod tests;
 mod tree;
+#[cfg(test)]
+mod tree_tests;
 mod walk;
 
 use std::sync::Arc;

@@ -23,7 +23,9 @@ pub(super) enum Selection<'a> {
 impl Selection<'_> {
     /// The partitions of these values. All have as many as the table has keys.
     pub(super) fn partitions(values: &[Vec<Scalar>], levels: usize) -> Self {
-        Self::Partitions((1..=levels).map(|level| values.iter().map(|values| values[..level].to_vec()).collect()).collect())
+        Self::Partitions(
+            (1..=levels).map(|level| values.iter().map(|values| values[..level].to_vec()).collect()).collect(),
+        )
     }
 }
 

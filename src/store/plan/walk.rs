@@ -123,7 +123,8 @@ impl Walk<'_> {
     ) -> Result<Vec<bool>> {
         let paths: Vec<String> = dirs.iter().map(|dir| dir.path.clone()).collect();
         let mut trees: Vec<Tree> = dirs.iter().zip(shares).map(|(dir, &share)| Tree::new(dir, level, share)).collect();
-        let mut whole = self.storage.list_below(&paths, &mut |number, page| trees[number].take_page(page, &mut self.levels))?;
+        let mut whole =
+            self.storage.list_below(&paths, &mut |number, page| trees[number].take_page(page, &mut self.levels))?;
         for (tree, whole) in trees.into_iter().zip(&mut whole).filter(|(_, whole)| **whole) {
             match tree.into_directories() {
                 Some(directories) => directories.for_each(|(values, files)| found(values, files)),

@@ -44,7 +44,10 @@ impl State {
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("finishing", &self.finishing.len()).field("files", &self.files).finish_non_exhaustive()
+        f.debug_struct("State")
+            .field("finishing", &self.finishing.len())
+            .field("files", &self.files)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,7 +94,8 @@ impl Transaction {
         let bytes = bytes.min(access.request_max_bytes);
         loop {
             let mut state = self.state();
-            let is_full = state.finishing.len() >= access.concurrency || state.finishing_bytes + bytes > FINISHING_BYTES;
+            let is_full =
+                state.finishing.len() >= access.concurrency || state.finishing_bytes + bytes > FINISHING_BYTES;
             if !is_full {
                 break;
             }
