@@ -11,7 +11,7 @@ use crate::store::plan;
 use crate::store::table::Table;
 
 /// What files that are being finished may hold in memory together: they are whole there until the store has them.
-const FINISHING_BYTES: u64 = 64 << 20;
+const FINISHING_BYTES: u64 = 32 << 20;
 
 /// One write's files. Dropped without [`Transaction::commit`], none of them remains.
 #[derive(Debug)]
