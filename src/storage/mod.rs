@@ -16,6 +16,7 @@ mod local;
 mod options;
 mod remote;
 mod stats;
+mod tree;
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -32,6 +33,7 @@ pub use self::local::Local;
 pub use self::options::{DEFAULT_COALESCE_GAP_BYTES, DEFAULT_REGION, OpenOptions, S3Options, Secret, UrlStyle};
 use self::remote::Remote;
 pub use self::stats::{IoStats, io_stats};
+pub use self::tree::{Breadth, files_below};
 use crate::error::{Error, ErrorKind, Result};
 
 /// One file of the store, as a listing shows it.
@@ -94,11 +96,26 @@ pub enum PutOutcome {
 /// What makes the new bytes of a file from those that are there (`None`: no such file); `Ok(None)` leaves it alone.
 pub type Change<'a> = dyn FnMut(Option<&[u8]>) -> Result<Option<Vec<u8>>> + 'a;
 
+/// What takes the files of a tree, page by page: the number of the tree, and files. Its answer is whether more of that tree
+/// is wanted.
+pub type Visit<'a> = dyn FnMut(usize, Vec<FileMeta>) -> bool + 'a;
+
+/// The end of a file that was told to finish: waited for, it is [`FileWriter::finish`]'s answer. Dropped instead, it is
+/// given up, and the file may have appeared or not.
+pub type Finishing = Box<dyn FnOnce() -> Result<FileMeta> + Send>;
+
 /// A file being written, invisible until [`FileWriter::finish`]. Dropping it instead leaves nothing behind.
 /// [`Write::flush`] puts aside what is held in memory, for a file that will rest while many others are written.
 pub trait FileWriter: Write + Send {
     /// Makes the file appear, whole, under its name.
     fn finish(self: Box<Self>) -> Result<FileMeta>;
+
+    /// [`FileWriter::finish`], in the background where it has to wait for an answer: others can be told to finish
+    /// meanwhile.
+    fn begin_finish(self: Box<Self>) -> Finishing {
+        let finished = self.finish();
+        Box::new(move || finished)
+    }
 }
 
 /// A root that holds a store. See the module's page for what a backend promises.
@@ -129,6 +146,32 @@ pub trait Storage: Send + Sync + Debug {
     /// [`Storage::list_dir`] of many, in their order, concurrently where that helps.
     fn list_dirs(&self, dirs: &[String]) -> Result<Vec<Listing>> {
         dirs.iter().map(|dir| self.list_dir(dir)).collect()
+    }
+
+    /// Gives `visit` every file below each of `dirs`, however deep, with the number of the directory; several times for
+    /// each directory, in no particular order, concurrently where that helps. The answer says which directories were
+    /// listed to their end: those of which `visit` wanted no more before were not, and neither were those of which only
+    /// a listing level by level can make something.
+    ///
+    /// What marks a directory in an object store may be among the files, with size 0.
+    ///
+    /// Where directories are not kept this takes as many requests as there are pages of files, one after the other for
+    /// each of `dirs`, however many directories lie below. See [`Breadth`] for when that pays.
+    fn list_below(&self, dirs: &[String], visit: &mut Visit) -> Result<Vec<bool>> {
+        for (number, dir) in dirs.iter().enumerate() {
+            let mut level = vec![dir.clone()];
+            let mut files = Vec::new();
+            while !level.is_empty() {
+                let mut below = Vec::new();
+                for (dir, listing) in level.iter().zip(self.list_dirs(&level)?) {
+                    below.extend(listing.dirs.iter().map(|name| join(dir, name)));
+                    files.extend(listing.files);
+                }
+                level = below;
+            }
+            visit(number, files);
+        }
+        Ok(vec![true; dirs.len()])
     }
 
     /// The names of the files right in `dir`, sorted: a [`Storage::list_dir`] that need not ask for sizes and times.
@@ -176,6 +219,12 @@ pub trait Storage: Send + Sync + Debug {
         first_failure(moves.iter().map(|(from, to)| passed_over(self.rename(from, to))))
     }
 
+    /// Copies many (from, to), to where nothing is yet, concurrently where that helps. All are tried; the first failure
+    /// is the answer, that of a file that is not there included.
+    fn copy_all(&self, copies: &[(FileMeta, String)]) -> Result<()> {
+        first_failure(copies.iter().map(|(from, to)| copy_through(self, from, to)))
+    }
+
     /// Deletes a file; one that is not there is no error.
     fn delete(&self, path: &str) -> Result<()>;
 
@@ -195,6 +244,27 @@ pub trait Storage: Send + Sync + Debug {
     fn remove_empty_dirs(&self, _dir: &str) -> Result<()> {
         Ok(())
     }
+}
+
+/// Copies a file by reading and writing it, some of it at a time.
+fn copy_through(storage: &(impl Storage + ?Sized), from: &FileMeta, to: &str) -> Result<()> {
+    const COPY_BYTES: u64 = 8 << 20;
+    let mut writer = storage.create(to)?;
+    let mut start = 0;
+    while start < from.size {
+        let end = (start + COPY_BYTES).min(from.size);
+        let part = start..end;
+        for bytes in storage.read_ranges(&from.path, std::slice::from_ref(&part))? {
+            writer.write_all(&bytes).map_err(|error| Error::io("write", storage.location(to), error))?;
+        }
+        start = end;
+    }
+    writer.finish().map(drop)
+}
+
+/// The path of what is called `name` in `dir` (`""`: the root).
+fn join(dir: &str, name: &str) -> String {
+    if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") }
 }
 
 /// Sees all results; the first failure among them.

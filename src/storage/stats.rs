@@ -17,7 +17,7 @@ pub enum RequestKind {
     Put,
     /// A copy that the store makes by itself.
     Copy,
-    /// One object, or a multipart upload that is given up.
+    /// One object, or many; or a multipart upload that is given up.
     Delete,
     /// The beginning and the end of a multipart upload.
     Post,

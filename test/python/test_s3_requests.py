@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from urllib.parse import unquote
 
 import pytest
-from fault_proxy import Exchange, FaultProxy
+from fault_proxy import Delay, Exchange, FaultProxy
 
 from s3_stores import behind, fresh_root, server_named, use
 
@@ -70,6 +71,8 @@ def asked(con, proxy: FaultProxy, sql: str) -> tuple[list[tuple], list[Exchange]
 def kind(exchange: Exchange) -> str:
     if exchange.method == "GET" and "list-type=2" in exchange.target:
         return "list"
+    if exchange.method == "POST" and exchange.target.endswith("?delete"):
+        return "delete"
     return exchange.method.lower()
 
 
@@ -141,9 +144,40 @@ def test_partitions_and_keys_are_read_from_listings(con, proxy):
         rows, exchanges = asked(con, proxy, sql)
         assert rows == [(PARTITIONS,)]
         assert data_requests(exchanges) == []
+        # By pages of files, not by directories.
+        assert len(exchanges) <= MOST_REQUESTS, [exchange.target for exchange in exchanges]
 
 
 def test_who_binds_asks_for_the_registry_alone(con, proxy):
     for sql in ["DESCRIBE FROM amplify_read('t')", "EXPLAIN FROM amplify_read('t')", "PREPARE p AS FROM amplify_read('t')"]:
         _, exchanges = asked(con, proxy, sql)
         assert all("tables.json" in exchange.target for exchange in exchanges), exchanges
+
+
+def test_small_files_are_put_at_the_same_time(con, proxy):
+    """Many files of one request each: what takes a while for one takes hardly longer for all."""
+    con.execute("SELECT amplify_create_table('w', 'id INTEGER, a INTEGER', ['a'])").fetchall()
+    files, delay = 200, 0.2
+    proxy.forget(lambda exchange: Delay(delay) if exchange.method == "PUT" and "/w/a" in unquote(exchange.target) else None)
+    try:
+        began = time.monotonic()
+        con.execute(f"COPY (SELECT i, i FROM range({files}) r(i)) TO 'amplify://w' (FORMAT amplify)")
+        took = time.monotonic() - began
+        puts = [exchange for exchange in proxy.exchanges if exchange.method == "PUT" and ".parquet" in exchange.target]
+    finally:
+        proxy.forget()
+    assert len(puts) == files
+    assert took < files * delay / 4, took
+    assert con.execute("SELECT count(*), sum(id) FROM amplify_read('w')").fetchall() == [(files, sum(range(files)))]
+
+
+def test_what_was_replaced_goes_in_bulk(con, proxy):
+    con.execute("SELECT amplify_create_table('v', 'id INTEGER, a INTEGER', ['a'])").fetchall()
+    copy = "COPY (SELECT i, i FROM range(100) r(i)) TO 'amplify://v' (FORMAT amplify, MODE '{}')"
+    con.execute(copy.format("append"))
+    proxy.forget()
+    con.execute(copy.format("overwrite"))
+    assert Counter(map(kind, proxy.exchanges))["delete"] == 2, "the files that were moved, and the marker"
+    rows, exchanges = asked(con, proxy, "SELECT count(*) FROM amplify_vacuum('v', older_than => INTERVAL 0 DAY, dry_run => false)")
+    assert rows == [(100,)]
+    assert len(exchanges) <= MOST_REQUESTS, [(exchange.method, exchange.target) for exchange in exchanges]

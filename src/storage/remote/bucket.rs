@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use object_store::ObjectStore;
-use object_store::aws::{AmazonS3Builder, AwsCredentialProvider};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::list::PaginatedListStore;
 
 use super::failure::Where;
 use super::http::{Connector, Tls, client_options, retry_config};
@@ -24,11 +26,17 @@ static OPEN: Mutex<Vec<(Config, Arc<Bucket>)>> = Mutex::new(Vec::new());
 /// An opened bucket. Clones of its `Arc` share connections, credentials and what was found out about the store.
 pub struct Bucket {
     pub store: Arc<dyn ObjectStore>,
+    /// The same store, for listings page by page.
+    pub pages: Arc<dyn PaginatedListStore>,
+    /// A client that deletes many objects by one request, where the store may know that.
+    pub bulk_deletes: Option<Arc<dyn ObjectStore>>,
     pub place: Where,
     /// Asked before each request where they may have to be fetched, so that their failure is told as such.
     credentials: Option<AwsCredentialProvider>,
     /// By root: whether conditional writes hold there, where it was tried.
     pub conditional: Mutex<HashMap<String, bool>>,
+    /// Whether it was tried to delete many objects by one request, and failed.
+    pub refuses_bulk_deletes: AtomicBool,
 }
 
 /// What tells opened buckets apart.
@@ -93,49 +101,64 @@ impl Bucket {
                 for (key, value) in &config.values {
                     builder = builder.with_config(*key, value);
                 }
-                let skips = builder.get_config_value(&object_store::aws::AmazonS3ConfigKey::SkipSignature);
-                let store = builder.build().map_err(|error| failed(&config.endpoint, error))?;
+                let skips = builder.get_config_value(&AmazonS3ConfigKey::SkipSignature);
+                let build = |builder: AmazonS3Builder| builder.build().map_err(|error| failed(&config.endpoint, error));
+                let store = build(builder.clone())?;
+                let bulk_deletes = builder
+                    .with_config(AmazonS3ConfigKey::DisableBulkDelete, "false")
+                    .with_credentials(store.credentials().clone());
+                let bulk_deletes = Arc::new(build(bulk_deletes)?);
                 let credentials = skips.is_none_or(|skips| skips != "true").then(|| store.credentials().clone());
                 let place =
                     Where { provider: location.provider, endpoint: config.endpoint.clone(), secrets: config.secrets() };
-                Ok(Self::new(Arc::new(store), place, credentials))
+                Ok(Self { bulk_deletes: Some(bulk_deletes), ..Self::new(store, place, credentials) })
             }
             Access::Other(variables) => {
-                let store = match location.provider {
-                    Provider::Google => GoogleCloudStorageBuilder::from_env()
-                        .with_bucket_name(&location.bucket)
-                        .with_client_options(client_options(Tls::Always))
-                        .with_retry(retry_config())
-                        .with_http_connector(Connector)
-                        .build()
-                        .map(|store| Arc::new(store) as Arc<dyn ObjectStore>),
-                    Provider::Azure | Provider::S3 => MicrosoftAzureBuilder::from_env()
-                        .with_url(&location.bucket_url)
-                        .with_client_options(client_options(Tls::Always))
-                        .with_retry(retry_config())
-                        .with_http_connector(Connector)
-                        .build()
-                        .map(|store| Arc::new(store) as Arc<dyn ObjectStore>),
-                };
                 let endpoint =
                     if location.provider == Provider::Google { "Google Cloud Storage" } else { "Azure Blob Storage" };
-                let store = store.map_err(|error| failed(endpoint, error))?;
                 let secrets = variables
                     .iter()
                     .filter(|(name, _)| ["KEY", "SECRET", "TOKEN", "SAS"].iter().any(|part| name.contains(part)))
                     .map(|(_, value)| Secret::new(value.clone()))
                     .collect();
-                Ok(Self::new(
-                    store,
-                    Where { provider: location.provider, endpoint: endpoint.to_owned(), secrets },
-                    None,
-                ))
+                let place = Where { provider: location.provider, endpoint: endpoint.to_owned(), secrets };
+                let options = client_options(Tls::Always);
+                match location.provider {
+                    Provider::Google => GoogleCloudStorageBuilder::from_env()
+                        .with_bucket_name(&location.bucket)
+                        .with_client_options(options)
+                        .with_retry(retry_config())
+                        .with_http_connector(Connector)
+                        .build()
+                        .map(|store| Self::new(store, place, None)),
+                    Provider::Azure | Provider::S3 => MicrosoftAzureBuilder::from_env()
+                        .with_url(&location.bucket_url)
+                        .with_client_options(options)
+                        .with_retry(retry_config())
+                        .with_http_connector(Connector)
+                        .build()
+                        .map(|store| Self::new(store, place, None)),
+                }
+                .map_err(|error| failed(endpoint, error))
             }
         }
     }
 
-    fn new(store: Arc<dyn ObjectStore>, place: Where, credentials: Option<AwsCredentialProvider>) -> Self {
-        Self { store, place, credentials, conditional: Mutex::default() }
+    fn new(
+        store: impl ObjectStore + PaginatedListStore,
+        place: Where,
+        credentials: Option<AwsCredentialProvider>,
+    ) -> Self {
+        let store = Arc::new(store);
+        Self {
+            pages: store.clone(),
+            store,
+            bulk_deletes: None,
+            place,
+            credentials,
+            conditional: Mutex::default(),
+            refuses_bulk_deletes: AtomicBool::new(false),
+        }
     }
 
     /// Has credentials at hand.

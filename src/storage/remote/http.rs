@@ -184,6 +184,10 @@ fn kind_of(request: &HttpRequest) -> RequestKind {
             RequestKind::Copy
         }
         Method::PUT => RequestKind::Put,
+        // Many objects at once.
+        Method::POST if request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "delete")) => {
+            RequestKind::Delete
+        }
         Method::POST => RequestKind::Post,
         Method::DELETE => RequestKind::Delete,
         _ => RequestKind::Get,
@@ -192,7 +196,10 @@ fn kind_of(request: &HttpRequest) -> RequestKind {
 
 /// How long the beginning of an answer is waited for.
 fn patience(kind: RequestKind, sent_bytes: u64) -> Duration {
-    let answer = if matches!(kind, RequestKind::Copy | RequestKind::Post) { WORK_TIMEOUT } else { ANSWER_TIMEOUT };
+    // A deletion with a body is one of many objects.
+    let works =
+        matches!(kind, RequestKind::Copy | RequestKind::Post) || (kind == RequestKind::Delete && sent_bytes > 0);
+    let answer = if works { WORK_TIMEOUT } else { ANSWER_TIMEOUT };
     answer + Duration::from_secs(sent_bytes / SLOWEST_BYTES_PER_SECOND)
 }
 

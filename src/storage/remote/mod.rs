@@ -6,7 +6,8 @@
 //! - [`bucket`]: opened buckets, kept by the process with their connections and credentials;
 //! - [`runtime`] and [`http`]: the threads that wait for the network, and how requests go out: counted and bounded;
 //! - [`conditional`]: put-if-absent, compare-and-swap, and the probe whether a store knows them;
-//! - [`writer`], [`upload`], [`spill`]: files being written, in one request or in parts;
+//! - [`listing`]: by levels, or flat; [`changes`]: many objects moved, copied and deleted;
+//! - [`writer`], [`upload`], [`spill`], [`completion`]: files being written, in one request or in parts;
 //! - [`failure`], [`refusal`]: what went wrong, by meaning, and without keys.
 //!
 //! A directory is a prefix that ends in `/`; it is there as long as a key below it is. An object whose key is a
@@ -15,9 +16,12 @@
 //! A rename is a copy that the store makes by itself, then a deletion: between the two both files are there.
 
 mod bucket;
+mod changes;
+mod completion;
 mod conditional;
 mod failure;
 mod http;
+mod listing;
 mod location;
 mod refusal;
 mod runtime;
@@ -26,6 +30,7 @@ mod spill;
 mod upload;
 mod writer;
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
@@ -37,13 +42,15 @@ use bytes::Bytes;
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
-use object_store::{Error as StoreError, GetOptions, GetRange, ObjectMeta, ObjectStoreExt};
+use object_store::{Error as StoreError, GetOptions, GetRange, ObjectStoreExt};
 
 use self::bucket::Bucket;
 use self::location::Location;
 use self::refusal::Refusal;
 use self::writer::RemoteWriter;
-use super::{Access, Cancel, Change, FileMeta, FileWriter, Listing, OpenOptions, PutOutcome, Storage, first_failure};
+use super::{
+    Access, Cancel, Change, FileMeta, FileWriter, Listing, OpenOptions, PutOutcome, Storage, Visit, copy_through,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Directories listed at a time, of one call.
@@ -52,6 +59,8 @@ const CONCURRENT_LISTS: usize = 64;
 const CONCURRENT_REQUESTS: usize = 32;
 /// How long a request may take, with all its tries, for who is in a hurry.
 const HURRY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What is larger a store does not copy by one request.
+const COPY_MAX_BYTES: u64 = 5 << 30;
 /// What is larger is better read in several requests.
 const REQUEST_MAX_BYTES: u64 = 8 << 20;
 
@@ -93,22 +102,25 @@ impl Remote {
         Self { hurry: Some(Hurry::default()), ..self.clone() }
     }
 
-    /// Waits for `future`, with credentials at hand, until nobody wants its answer any more.
+    /// Waits for `future` on this thread: see [`Remote::attend`].
     fn wait<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
+        runtime::wait(self.attend(future))
+    }
+
+    /// Does `future`, with credentials at hand, until nobody wants its answer any more.
+    async fn attend<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
         let work = async {
             self.bucket.authenticate(&self.location).await?;
             future.await
         };
-        let Some(cancel) = &self.cancel else { return runtime::wait(work) };
-        runtime::wait(async {
-            match select(Box::pin(work), Box::pin(cancel.cancelled())).await {
-                Either::Left((result, _)) => result,
-                Either::Right(_) => {
-                    let message = format!("Reading from \"{}\" was interrupted!", self.location.display(""));
-                    Err(Error::new(ErrorKind::Interrupted, message))
-                }
+        let Some(cancel) = &self.cancel else { return work.await };
+        match select(Box::pin(work), Box::pin(cancel.cancelled())).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => {
+                let message = format!("Reading from \"{}\" was interrupted!", self.location.display(""));
+                Err(Error::new(ErrorKind::Interrupted, message))
             }
-        })
+        }
     }
 
     /// `request`, with all its tries; in a hurry it is not waited for for long, and not made where one before it was
@@ -131,25 +143,6 @@ impl Remote {
     /// The error of doing `what` to `path`.
     fn failure(&self, what: &str, path: &str, error: &StoreError) -> Error {
         self.bucket.place.failure(what, &self.location, path, error)
-    }
-
-    async fn list(&self, dir: &str) -> Result<Listing> {
-        let key = self.location.dir_key(dir)?;
-        let answer = self.bucket.store.list_with_delimiter(Some(&key)).await;
-        let answer = answer.map_err(|error| self.failure("list", dir, &error))?;
-        let mut dirs: Vec<String> =
-            answer.common_prefixes.iter().filter_map(|prefix| prefix.filename().map(str::to_owned)).collect();
-        let mut files: Vec<FileMeta> =
-            answer.objects.into_iter().filter_map(|object| self.file_meta(&key, object)).collect();
-        dirs.sort_unstable();
-        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(Listing { dirs, files })
-    }
-
-    /// `None` for the object that marks the directory itself.
-    fn file_meta(&self, dir: &Path, object: ObjectMeta) -> Option<FileMeta> {
-        let path = self.location.relative(&object.location).filter(|_| object.location != *dir)?.to_owned();
-        Some(FileMeta { path, size: object.size, modified: object.last_modified, etag: object.e_tag })
     }
 
     async fn read_range(&self, path: &str, key: &Path, range: &Range<u64>) -> Result<Bytes> {
@@ -196,41 +189,6 @@ impl Remote {
             answer => answer.map_err(failed)?.bytes().await.map(Some).map_err(failed),
         }
     }
-
-    /// `false` where nothing is there to be moved.
-    async fn rename_one(&self, from: &str, to: &str) -> Result<bool> {
-        let (source, target) = (self.location.key(from)?, self.location.key(to)?);
-        let failed = |error: StoreError| self.failure("move", from, &error);
-        match self.bucket.store.copy(&source, &target).await {
-            Ok(()) => {}
-            // Some stores do not find what they are to copy though it is there: who takes that for moved would leave
-            // replaced rows behind.
-            Err(StoreError::NotFound { .. }) => match self.bucket.store.get(&source).await {
-                Err(StoreError::NotFound { .. }) => return Ok(false),
-                answer => {
-                    let bytes = answer.map_err(failed)?.bytes().await.map_err(failed)?;
-                    self.bucket.store.put(&target, bytes.into()).await.map_err(failed)?;
-                }
-            },
-            Err(error) => return Err(failed(error)),
-        }
-        self.delete_one(from).await.map(|()| true)
-    }
-
-    async fn delete_one(&self, path: &str) -> Result<()> {
-        match self.bucket.store.delete(&self.location.key(path)?).await {
-            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.failure("delete", path, &error)),
-        }
-    }
-
-    /// Runs all of `work`, some at a time; the first failure is the answer.
-    fn wait_for_all(&self, work: impl Iterator<Item = impl Future<Output = Result<()>>>) -> Result<()> {
-        self.wait(async {
-            let results: Vec<Result<()>> = stream::iter(work).buffered(CONCURRENT_REQUESTS).collect().await;
-            first_failure(results.into_iter())
-        })
-    }
 }
 
 impl Storage for Remote {
@@ -264,6 +222,13 @@ impl Storage for Remote {
         self.wait(stream::iter(lists).buffered(CONCURRENT_LISTS).try_collect())
     }
 
+    fn list_below(&self, dirs: &[String], visit: &mut Visit) -> Result<Vec<bool>> {
+        // All on this thread, one at a time.
+        let visit = RefCell::new(visit);
+        let lists = dirs.iter().enumerate().map(|(number, dir)| self.list_below_one(number, dir, &visit));
+        self.wait(stream::iter(lists).buffered(CONCURRENT_LISTS).try_collect())
+    }
+
     fn read(&self, path: &str) -> Result<Option<Bytes>> {
         self.wait(self.in_time(self.read_one(path)))
     }
@@ -294,7 +259,7 @@ impl Storage for Remote {
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         self.require_conditional_writes()?;
-        if self.wait(self.in_time(self.rename_one(from, to)))? {
+        if self.wait(self.rename_one(from, to))? {
             return Ok(());
         }
         Err(Error::new(ErrorKind::NotFound, format!("File \"{}\" is not there!", self.location(from))))
@@ -305,8 +270,21 @@ impl Storage for Remote {
             return Ok(());
         }
         self.require_conditional_writes()?;
-        let rename = async |from, to| self.in_time(self.rename_one(from, to)).await.map(drop);
-        self.wait_for_all(moves.iter().map(|(from, to)| rename(from, to)))
+        self.wait(self.rename_many(moves))
+    }
+
+    fn copy_all(&self, copies: &[(FileMeta, String)]) -> Result<()> {
+        if copies.is_empty() {
+            return Ok(());
+        }
+        self.require_conditional_writes()?;
+        let is_small = |copy: &&(FileMeta, String)| copy.0.size <= COPY_MAX_BYTES;
+        let small = copies.iter().filter(is_small).map(|(from, to)| (from.path.as_str(), to.as_str()));
+        let mut result = self.wait(self.copy_many(small));
+        for (from, to) in copies.iter().filter(|copy| !is_small(copy)) {
+            result = result.and(copy_through(self, from, to));
+        }
+        result
     }
 
     fn delete(&self, path: &str) -> Result<()> {
@@ -319,6 +297,6 @@ impl Storage for Remote {
             return Ok(());
         }
         self.require_conditional_writes()?;
-        self.wait_for_all(paths.iter().map(|path| self.in_time(self.delete_one(path))))
+        self.wait(self.delete_many(paths))
     }
 }

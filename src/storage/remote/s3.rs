@@ -88,7 +88,7 @@ impl S3Config {
         set(&mut values, Key::Region, region);
         set(&mut values, Key::Bucket, bucket.to_owned());
         set(&mut values, Key::ConditionalPut, S3ConditionalPut::ETagMatch.to_string());
-        // Not every store knows deletion in bulk, and each object's own failure is wanted.
+        // Not every store knows deletion in bulk, and each object's own failure is wanted: that is for a client of its own.
         set(&mut values, Key::DisableBulkDelete, true.to_string());
         Ok(Self { values, endpoint: shown })
     }

@@ -12,6 +12,7 @@ use object_store::{Error as StoreError, MultipartUpload, ObjectStore, ObjectStor
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::Remote;
 use super::runtime::{runtime, wait};
 use crate::error::{Error, Result};
 
@@ -42,6 +43,16 @@ pub enum Failed {
     Here(Error),
 }
 
+impl Failed {
+    /// The error of creating the file at `path`.
+    pub fn error(self, remote: &Remote, path: &str) -> Error {
+        match self {
+            Self::Store(error) => remote.failure("create", path, &error),
+            Self::Here(error) => error,
+        }
+    }
+}
+
 impl Upload {
     /// Begins it; the store is asked in the background.
     pub fn begin(store: Arc<dyn ObjectStore>, key: Path) -> Result<Self> {
@@ -61,20 +72,24 @@ impl Upload {
             Err(error) => Err(Failed::Here(error)),
             Ok(Ok(())) => Ok(self),
             // The task ended before its time: with an error.
-            Ok(Err(_)) => Err(self.outcome().err().unwrap_or_else(|| Failed::Here(lost()))),
+            Ok(Err(_)) => match wait(async { Ok(self.outcome().await) }) {
+                Ok(Err(failed)) => Err(failed),
+                Ok(Ok(_)) => Err(Failed::Here(lost())),
+                Err(error) => Err(Failed::Here(error)),
+            },
         }
     }
 
     /// Waits for all parts, and makes the file appear.
-    pub fn finish(self) -> Result<PutResult, Failed> {
+    pub async fn finish(self) -> Result<PutResult, Failed> {
         // Where it is not taken, the task has ended, and its outcome says why.
-        wait(async { Ok(self.parts.send(Step::Finish).await.is_ok()) }).map_err(Failed::Here)?;
-        self.outcome()?.ok_or_else(|| Failed::Here(lost()))
+        let _ = self.parts.send(Step::Finish).await;
+        self.outcome().await?.ok_or_else(|| Failed::Here(lost()))
     }
 
-    fn outcome(self) -> Result<Option<PutResult>, Failed> {
-        let joined = wait(async { self.task.await.map_err(|error| lost().with_source(error)) });
-        joined.map_err(Failed::Here)?.map_err(Failed::Store)
+    async fn outcome(self) -> Result<Option<PutResult>, Failed> {
+        let joined = self.task.await.map_err(|error| Failed::Here(lost().with_source(error)))?;
+        joined.map_err(Failed::Store)
     }
 
     /// Gives it up, for a while waiting until nothing of it is left at the store. Where another was just waited for in

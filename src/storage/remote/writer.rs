@@ -4,15 +4,15 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::Utc;
 use object_store::path::Path;
-use object_store::{Error as StoreError, ObjectStoreExt, PutPayload};
 
 use super::Remote;
+use super::completion::{Completion, Rest, Sealed};
+use super::runtime::wait;
 use super::spill::Spilled;
-use super::upload::{Failed, Upload};
+use super::upload::Upload;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{FileMeta, FileWriter, Storage};
+use crate::storage::{FileMeta, FileWriter, Finishing, Storage};
 
 const PART_BYTES: usize = 8 << 20;
 /// S3 takes no smaller part but the last.
@@ -79,15 +79,8 @@ impl RemoteWriter {
             None => Upload::begin(Arc::clone(&self.remote.bucket.store), self.key.clone())?,
         };
         self.parts += 1;
-        self.upload = Some(upload.send(part).map_err(|failed| self.error(failed))?);
+        self.upload = Some(upload.send(part).map_err(|failed| failed.error(&self.remote, &self.path))?);
         Ok(())
-    }
-
-    fn error(&self, failed: Failed) -> Error {
-        match failed {
-            Failed::Store(error) => self.remote.failure("create", &self.path, &error),
-            Failed::Here(error) => error,
-        }
     }
 
     /// Encoders pass errors of writing on as they are; afterwards the file can only be dropped.
@@ -136,33 +129,24 @@ impl RemoteWriter {
         Ok(())
     }
 
-    /// Makes the file appear, and answers with its ETag.
-    fn complete(&mut self) -> Result<Option<String>> {
+    /// Sends off all but the last bytes: what is left is to wait.
+    fn seal(&mut self) -> Result<Sealed> {
+        if self.failed {
+            let place = self.remote.location(&self.path);
+            return Err(Error::new(
+                ErrorKind::Io,
+                format!("Could not create \"{place}\": an earlier write to it failed!"),
+            ));
+        }
         if self.upload.is_some() && self.held_bytes() > 0 {
             self.send_part()?;
         }
-        let Some(upload) = self.upload.take() else {
-            let bytes = self.take_held()?;
-            return self.remote.wait(async {
-                let result = self.remote.bucket.store.put(&self.key, PutPayload::from_bytes(bytes)).await;
-                result.map(|put| put.e_tag).map_err(|error| self.remote.failure("create", &self.path, &error))
-            });
+        let rest = match self.upload.take() {
+            Some(upload) => Rest::Upload(upload),
+            None => Rest::Bytes(self.take_held()?),
         };
-        match upload.finish() {
-            Ok(result) => Ok(result.e_tag),
-            // No such upload: perhaps because it was completed, and the answer was lost.
-            Err(Failed::Store(StoreError::NotFound { .. })) => self.remote.wait(async {
-                match self.remote.bucket.store.head(&self.key).await {
-                    Ok(meta) if meta.size == self.size => Ok(meta.e_tag),
-                    _ => {
-                        let place = self.remote.location(&self.path);
-                        let message = format!("Could not create \"{place}\": the store gave its upload up!");
-                        Err(Error::new(ErrorKind::Io, message))
-                    }
-                }
-            }),
-            Err(failed) => Err(self.error(failed)),
-        }
+        let (remote, path) = (self.remote.clone(), std::mem::take(&mut self.path));
+        Ok(Sealed { remote, path, key: std::mem::take(&mut self.key), size: self.size, rest })
     }
 }
 
@@ -179,15 +163,15 @@ impl Write for RemoteWriter {
 
 impl FileWriter for RemoteWriter {
     fn finish(mut self: Box<Self>) -> Result<FileMeta> {
-        if self.failed {
-            let place = self.remote.location(&self.path);
-            return Err(Error::new(
-                ErrorKind::Io,
-                format!("Could not create \"{place}\": an earlier write to it failed!"),
-            ));
+        let sealed = self.seal()?;
+        wait(sealed.finish())
+    }
+
+    fn begin_finish(mut self: Box<Self>) -> Finishing {
+        match self.seal().and_then(Completion::begin) {
+            Ok(completion) => Box::new(|| completion.wait()),
+            Err(error) => Box::new(|| Err(error)),
         }
-        let etag = self.complete()?;
-        Ok(FileMeta { path: std::mem::take(&mut self.path), size: self.size, modified: Utc::now(), etag })
     }
 }
 

@@ -12,7 +12,7 @@ use super::snapshot;
 use super::trash;
 use super::{Journal, MAX_TRIES};
 use crate::error::Result;
-use crate::storage::{Listing, PutOutcome};
+use crate::storage::{FileMeta, PutOutcome, files_below};
 
 /// How old the marker of a writer on another machine must be before it is taken for dead.
 pub(super) const LEASE: Duration = Duration::hours(24);
@@ -145,40 +145,30 @@ impl Journal {
 
     /// Every data file of the writes whose txid is `wanted`, wherever in the table it is: path below the root, and size.
     pub(super) fn files_of(&self, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, u64)>> {
-        let mut files = Vec::new();
-        self.each_dir(&mut |_, listing| {
-            for file in listing.files {
-                let name = file.path.rsplit('/').next().unwrap_or_default();
-                if names::parse_data_file(name).is_some_and(|(_, owner)| wanted(owner)) {
-                    files.push((file.path, file.size));
-                }
-            }
-            Ok(())
-        })?;
-        Ok(files)
+        let is_wanted = |file: &FileMeta| names::parse_data_file(file.name()).is_some_and(|(_, owner)| wanted(owner));
+        let files = files_below(self.storage.as_ref(), self.table.as_str())?;
+        Ok(files.into_iter().filter(is_wanted).map(|file| (file.path, file.size)).collect())
     }
 
     /// Deletes every data file of a write, and what it has not finished.
     fn delete_files_of(&self, txid: &str) -> Result<()> {
         let files = self.files_of(&|owner| owner == txid)?;
         self.storage.delete_all(&files.into_iter().map(|(path, _)| path).collect::<Vec<_>>())?;
-        self.each_dir(&mut |dir, _| self.storage.discard_unfinished(dir, txid, std::time::Duration::ZERO))
+        self.discard_unfinished(txid, std::time::Duration::ZERO)
     }
 
-    /// Every directory of the table.
-    pub(super) fn each_dir(&self, visit: &mut dyn FnMut(&str, Listing) -> Result<()>) -> Result<()> {
-        self.each_dir_below(self.table.as_str(), visit)
-    }
-
-    /// A directory and every one below it.
-    pub(super) fn each_dir_below(&self, dir: &str, visit: &mut dyn FnMut(&str, Listing) -> Result<()>) -> Result<()> {
-        let mut dirs = vec![dir.to_owned()];
+    /// Deletes what writers have not finished in any directory of the table; see [`crate::storage::Storage::discard_unfinished`].
+    pub(super) fn discard_unfinished(&self, part: &str, unchanged_for: std::time::Duration) -> Result<()> {
+        // What has to travel does not exist before it has arrived: there is nothing to look for.
+        if self.storage.access().remote {
+            return Ok(());
+        }
+        let mut dirs = vec![self.table.as_str().to_owned()];
         while !dirs.is_empty() {
-            let listings = self.storage.list_dirs(&dirs)?;
             let mut below = Vec::new();
-            for (dir, listing) in dirs.iter().zip(listings) {
+            for (dir, listing) in dirs.iter().zip(self.storage.list_dirs(&dirs)?) {
                 below.extend(listing.dirs.iter().map(|name| format!("{dir}/{name}")));
-                visit(dir, listing)?;
+                self.storage.discard_unfinished(dir, part, unchanged_for)?;
             }
             dirs = below;
         }

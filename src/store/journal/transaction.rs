@@ -1,6 +1,6 @@
 //! One write: begun, filled with files, committed or given up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::batch::{BatchName, Claimed, CommittedBatch};
 use super::commits::{self, Commits, Records};
@@ -225,6 +225,7 @@ impl Transaction {
         if self.kind == Kind::Overwrite {
             let Some(snapshot) = snapshot else { return Ok(Look::Unclear) };
             record.replaces = replaced(&snapshot)?;
+            let own: HashSet<&String> = own.iter().collect();
             record.replaces.retain(|path| !own.contains(path));
         }
         Ok(Look::Highest(commits.highest()))

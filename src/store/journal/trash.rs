@@ -1,5 +1,6 @@
 //! Replaced files, kept a while: for scans that planned before the overwrite, and for `amplify_restore`.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::record::{Kind, Record};
 use super::snapshot::{self, Snapshot};
 use super::transaction::Committed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{Access, Cancel, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use crate::storage::{Access, Cancel, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage, Visit, files_below};
 use crate::store::table::TableName;
 
 /// A file in the trash.
@@ -30,9 +31,6 @@ pub type CountRows<'a> = dyn Fn(&[FileMeta]) -> Result<u64> + 'a;
 /// The files, below the table's directory, that a snapshot sees in partitions, given by their directories.
 pub type VisibleFiles<'a> = dyn FnMut(&[String], &Snapshot) -> Result<Vec<String>> + 'a;
 
-/// How much of a file is copied at once.
-const COPY_BYTES: u64 = 8 << 20;
-
 /// The commits that have files in the trash of `table`, oldest first.
 pub(super) fn trashed_commits(storage: &dyn Storage, table: &TableName) -> Result<Vec<u64>> {
     let dirs = storage.list_dir(&names::trash_dir(table))?.dirs;
@@ -44,13 +42,8 @@ pub(super) fn trashed_commits(storage: &dyn Storage, table: &TableName) -> Resul
 impl Journal {
     /// The trashed files of one commit.
     pub(super) fn trash_of(&self, seq: u64) -> Result<Vec<TrashedFile>> {
-        let mut trashed = Vec::new();
-        self.each_dir_below(&names::trash_seq_dir(&self.table, seq), &mut |_, listing| {
-            trashed
-                .extend(listing.files.into_iter().map(|file| TrashedFile { path: file.path, size_bytes: file.size }));
-            Ok(())
-        })?;
-        Ok(trashed)
+        let files = files_below(self.storage.as_ref(), &names::trash_seq_dir(&self.table, seq))?;
+        Ok(files.into_iter().map(|file| TrashedFile { path: file.path, size_bytes: file.size }).collect())
     }
 
     /// Brings back, as a new commit, what the overwrite `seq` replaced: the partitions that it wrote to hold again what
@@ -75,10 +68,11 @@ impl Journal {
             )));
         }
         let trashed = self.trash_of(seq)?;
+        let trashed: HashMap<&str, &TrashedFile> = trashed.iter().map(|file| (file.path.as_str(), file)).collect();
         let mut sources = Vec::with_capacity(record.replaces.len());
         for below in &record.replaces {
             let path = names::trash_path(&self.table, seq, below);
-            let Some(file) = trashed.iter().find(|file| file.path == path) else {
+            let Some(&file) = trashed.get(path.as_str()) else {
                 return Err(Error::new(
                     ErrorKind::NotFound,
                     format!(
@@ -103,16 +97,18 @@ impl Journal {
             .collect();
         let rows = count(&metas)?;
         let mut transaction = self.begin(Kind::Overwrite, None)?;
-        for (number, (below, file)) in (0u64..).zip(&sources) {
+        let mut copies = Vec::with_capacity(metas.len());
+        for (number, ((below, _), meta)) in (0u64..).zip(sources.iter().zip(&metas)) {
             let name = transaction.file_name(number);
             let path = match below.rsplit_once('/') {
                 Some((dir, _)) => format!("{}/{dir}/{name}", self.table),
                 None => format!("{}/{name}", self.table),
             };
             transaction.note(path.clone());
-            self.copy(file, &path)?;
-            transaction.is_whole();
+            copies.push((meta.clone(), path));
         }
+        self.storage.copy_all(&copies)?;
+        copies.iter().for_each(|_| transaction.is_whole());
         let partitions = record.partitions.clone();
         let bytes = metas.iter().map(|file| file.size).sum();
         transaction
@@ -124,21 +120,6 @@ impl Journal {
         let Some(record) = commits::read_by_number(self, seq)? else { return Ok(None) };
         let void = self.storage.read(&names::void_path(&self.table, &record.txid))?;
         Ok((record.kind == Kind::Abort || void.is_none()).then_some(record))
-    }
-
-    fn copy(&self, file: &TrashedFile, to: &str) -> Result<()> {
-        let mut writer = self.storage.create(to)?;
-        let mut start = 0;
-        while start < file.size_bytes {
-            let end = (start + COPY_BYTES).min(file.size_bytes);
-            let part = start..end;
-            for bytes in self.storage.read_ranges(&file.path, std::slice::from_ref(&part))? {
-                let failed = |error| Error::io("write", self.storage.location(to), error);
-                std::io::Write::write_all(&mut writer, &bytes).map_err(failed)?;
-            }
-            start = end;
-        }
-        writer.finish().map(drop)
     }
 }
 
@@ -197,6 +178,10 @@ impl Storage for WithTrash {
         self.storage.list_dirs(dirs)
     }
 
+    fn list_below(&self, dirs: &[String], visit: &mut Visit) -> Result<Vec<bool>> {
+        self.storage.list_below(dirs, visit)
+    }
+
     fn list_names(&self, dir: &str) -> Result<Vec<String>> {
         self.storage.list_names(dir)
     }
@@ -237,6 +222,10 @@ impl Storage for WithTrash {
 
     fn rename_all(&self, moves: &[(String, String)]) -> Result<()> {
         self.storage.rename_all(moves)
+    }
+
+    fn copy_all(&self, copies: &[(FileMeta, String)]) -> Result<()> {
+        self.storage.copy_all(copies)
     }
 
     fn delete(&self, path: &str) -> Result<()> {

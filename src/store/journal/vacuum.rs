@@ -30,14 +30,10 @@ impl Journal {
         self.vacuum_pending(dry_run, &mut actions)?;
         self.vacuum_void(dry_run, &mut actions)?;
         self.vacuum_trash(older_than, dry_run, &mut actions)?;
-        for seq in self.trimmable(dry_run.then_some(older_than))? {
-            let path = names::commit_path(&self.table, seq);
-            let size_bytes = self.storage.read(&path)?.map_or(0, |bytes| bytes.len() as u64);
-            if !dry_run {
-                self.storage.delete(&path)?;
-            }
-            actions.push(VacuumAction { action: "delete_record", path, size_bytes });
-        }
+        let records = self.trimmable(dry_run.then_some(older_than))?;
+        let paths: Vec<String> = records.into_iter().map(|seq| names::commit_path(&self.table, seq)).collect();
+        let sizes = self.storage.read_all(&paths)?.into_iter().map(|bytes| bytes.map_or(0, |bytes| bytes.len() as u64));
+        self.remove("delete_record", paths.into_iter().zip(sizes), dry_run, &mut actions)?;
         if !dry_run {
             self.discard_abandoned()?;
         }
@@ -51,7 +47,24 @@ impl Journal {
         for dir in [names::commits_dir, names::pending_dir, names::void_dir, names::batches_dir] {
             self.storage.discard_unfinished(&dir(&self.table), "", lease)?;
         }
-        self.each_dir(&mut |dir, _| self.storage.discard_unfinished(dir, "", lease))
+        self.discard_unfinished("", lease)
+    }
+
+    /// Deletes objects (path, size) and says so; on a dry run it only says so.
+    fn remove(
+        &self,
+        action: &'static str,
+        objects: impl Iterator<Item = (String, u64)>,
+        dry_run: bool,
+        actions: &mut Vec<VacuumAction>,
+    ) -> Result<()> {
+        let before = actions.len();
+        actions.extend(objects.map(|(path, size_bytes)| VacuumAction { action, path, size_bytes }));
+        if dry_run {
+            return Ok(());
+        }
+        let paths: Vec<String> = actions[before..].iter().map(|action| action.path.clone()).collect();
+        self.storage.delete_all(&paths)
     }
 
     fn vacuum_pending(&self, dry_run: bool, actions: &mut Vec<VacuumAction>) -> Result<()> {
@@ -91,13 +104,8 @@ impl Journal {
         if void.is_empty() {
             return Ok(());
         }
-        for (path, size_bytes) in self.files_of(&|owner| void.contains(owner))? {
-            if !dry_run {
-                self.storage.delete(&path)?;
-            }
-            actions.push(VacuumAction { action: "delete_stray", path, size_bytes });
-        }
-        Ok(())
+        let strays = self.files_of(&|owner| void.contains(owner))?;
+        self.remove("delete_stray", strays.into_iter(), dry_run, actions)
     }
 
     fn vacuum_trash(&self, older_than: Duration, dry_run: bool, actions: &mut Vec<VacuumAction>) -> Result<()> {
@@ -108,12 +116,8 @@ impl Journal {
             if recent {
                 continue;
             }
-            for TrashedFile { path, size_bytes } in self.trash_of(seq)? {
-                if !dry_run {
-                    self.storage.delete(&path)?;
-                }
-                actions.push(VacuumAction { action: "delete_trash", path, size_bytes });
-            }
+            let trashed = self.trash_of(seq)?.into_iter().map(|TrashedFile { path, size_bytes }| (path, size_bytes));
+            self.remove("delete_trash", trashed, dry_run, actions)?;
             if !dry_run {
                 self.storage.remove_empty_dirs(&names::trash_seq_dir(&self.table, seq))?;
             }

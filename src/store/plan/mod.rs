@@ -1,4 +1,4 @@
-//! Which files a read touches: a listing, level by level, pruned by the filters on partition keys.
+//! Which files a read touches: a listing, level by level or of whole trees, pruned by the filters on partition keys.
 //!
 //! A table of keys `k1, k2` is `<table>/k1=…/k2=…/*.parquet`. What is found besides is judged by these rules:
 //!
@@ -11,15 +11,21 @@
 //! Several directories may spell one value (`month=1`, `month=01`): they are one partition.
 
 mod partition_files;
+mod refusals;
+mod selection;
 #[cfg(test)]
 pub(in crate::store) mod testing;
 #[cfg(test)]
 mod tests;
+mod tree;
+#[cfg(test)]
+mod tree_tests;
 mod walk;
 
 use std::sync::Arc;
 
 pub use self::partition_files::visible_in_partitions;
+use self::selection::Selection;
 use self::walk::walk;
 use crate::error::Result;
 use crate::storage::FileMeta;
@@ -107,7 +113,7 @@ fn visible(journal: &Journal, table: &Table, filters: &Filters) -> Result<Vec<Di
         let (snapshot, mut directories) = journal.read(|| {
             let mut directories = Vec::new();
             let storage = journal.storage().as_ref();
-            walk(storage, table, filters, &mut |values, files| directories.push((values, files)))?;
+            walk(storage, table, &Selection::Filters(filters), &mut |values, files| directories.push((values, files)))?;
             Ok(directories)
         })?;
         let ahead = hide(&snapshot, table, &mut directories);

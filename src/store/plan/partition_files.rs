@@ -1,12 +1,11 @@
 //! The files of given partitions, for an overwrite.
 
-use std::collections::HashSet;
-
 use arrow::datatypes::Field;
 
-use super::walk::is_data_file;
+use super::selection::Selection;
+use super::walk::walk;
 use crate::error::Result;
-use crate::storage::{FileMeta, Listing, Storage};
+use crate::storage::{FileMeta, Storage};
 use crate::store::journal::{Journal, Snapshot, Visibility};
 use crate::store::partition::decode_segment;
 use crate::store::scalar::Scalar;
@@ -48,27 +47,8 @@ fn files_in<'a>(
         segments.map(|(segment, field)| Ok(decode_segment(field, segment)?.unwrap_or(Scalar::Null))).collect()
     };
     let partitions = directories.map(decode).collect::<Result<Vec<_>>>()?;
-    let mut found = vec![(table.name().as_str().to_owned(), Vec::new())];
-    for (level, field) in fields.iter().enumerate() {
-        let wanted: HashSet<&[Scalar]> = partitions.iter().map(|values| &values[..=level]).collect();
-        let mut below = Vec::new();
-        for ((path, values), listing) in found.iter().zip(list(storage, &found)?) {
-            for name in listing.dirs {
-                // A name that means nothing is none of our partitions.
-                let Ok(Some(value)) = decode_segment(field, &name) else { continue };
-                let mut values: Vec<Scalar> = values.clone();
-                values.push(value);
-                if wanted.contains(values.as_slice()) {
-                    below.push((format!("{path}/{name}"), values));
-                }
-            }
-        }
-        found = below;
-    }
-    Ok(list(storage, &found)?.into_iter().flat_map(|listing| listing.files).filter(is_data_file).collect())
-}
-
-fn list(storage: &dyn Storage, directories: &[(String, Vec<Scalar>)]) -> Result<Vec<Listing>> {
-    let paths: Vec<String> = directories.iter().map(|(path, _)| path.clone()).collect();
-    storage.list_dirs(&paths)
+    let selection = Selection::partitions(&partitions, fields.len());
+    let mut files = Vec::new();
+    walk(storage, table, &selection, &mut |_, found| files.extend(found))?;
+    Ok(files)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{ArrayRef, StringArray};
@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use super::{PlannedFile, PlannedPartition};
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use crate::storage::{Access, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage, Visit};
 use crate::store::environment::testing::journal;
 use crate::store::filter::Filters;
 use crate::store::table::{Table, TableName};
@@ -26,9 +26,16 @@ struct State {
     files: Mutex<BTreeMap<String, (FileMeta, Bytes)>>,
     listed: Mutex<Vec<String>>,
     read: Mutex<Vec<(String, Range<u64>)>>,
+    /// Files of a page of a flat listing; 0: requests do not count here.
+    page_files: AtomicUsize,
 }
 
 impl Memory {
+    /// Has requests count from now on, and a flat listing give so many files by each.
+    pub(in crate::store) fn travel(&self, page_files: usize) {
+        self.0.page_files.store(page_files, Ordering::Relaxed);
+    }
+
     pub(in crate::store) fn put(&self, path: &str, bytes: impl Into<Bytes>) -> FileMeta {
         let bytes = bytes.into();
         static PUT: AtomicU64 = AtomicU64::new(0);
@@ -42,7 +49,7 @@ impl Memory {
         meta
     }
 
-    /// The directories of tables listed since the last call.
+    /// The directories of tables listed since the last call; `<directory>/**` for a page of all below it.
     pub(in crate::store) fn take_listed(&self) -> Vec<String> {
         let mut listed = std::mem::take(&mut *self.0.listed.lock().unwrap());
         listed.retain(|dir| !dir.starts_with("_registry"));
@@ -67,6 +74,32 @@ fn read_only<T>() -> Result<T> {
 impl Storage for Memory {
     fn location(&self, path: &str) -> String {
         format!("mem/{path}")
+    }
+
+    fn access(&self) -> Access {
+        Access { remote: self.0.page_files.load(Ordering::Relaxed) > 0, ..Access::LOCAL }
+    }
+
+    fn list_below(&self, dirs: &[String], visit: &mut Visit) -> Result<Vec<bool>> {
+        let mut whole = Vec::new();
+        for (number, dir) in dirs.iter().enumerate() {
+            let prefix = format!("{dir}/");
+            let is_below = |(path, _): &(&String, &(FileMeta, Bytes))| path.starts_with(&prefix);
+            let files: Vec<FileMeta> =
+                self.0.files.lock().unwrap().iter().filter(is_below).map(|(_, (meta, _))| meta.clone()).collect();
+            let mut pages: Vec<&[FileMeta]> = files.chunks(self.0.page_files.load(Ordering::Relaxed)).collect();
+            pages.resize(pages.len().max(1), &[]);
+            let mut taken = 0;
+            for page in &pages {
+                self.0.listed.lock().unwrap().push(format!("{dir}/**"));
+                taken += 1;
+                if !visit(number, page.to_vec()) {
+                    break;
+                }
+            }
+            whole.push(taken == pages.len());
+        }
+        Ok(whole)
     }
 
     fn list_dir(&self, dir: &str) -> Result<Listing> {

@@ -1,14 +1,12 @@
-//! The walk over the directory levels of a table.
+//! The walk over the directories of a table.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::Field;
-
-use crate::error::{Error, Result};
+use super::refusals::Refusals;
+use super::selection::{Levels, Meaning, Selection, is_passed_over};
+use super::tree::Tree;
+use crate::error::Result;
 use crate::storage::{FileMeta, Listing, Storage};
-use crate::store::filter::Filters;
-use crate::store::partition;
 use crate::store::scalar::Scalar;
 use crate::store::table::Table;
 
@@ -16,183 +14,160 @@ use crate::store::table::Table;
 /// that the listings of a large table are never in memory together.
 const LIST_BATCH_DIRS: usize = 1024;
 
-/// How many directory names a level remembers the meaning of.
-const REMEMBERED_NAMES: usize = 16 * 1024;
+/// So many times as many directories as those that were listed before are worth a look at what lies below those before.
+const WORTH_A_LOOK: usize = 4;
 
-/// Calls `found` for every directory at the last level that `filters` do not rule out and that holds data files.
+/// A directory that a walk has come to.
+pub(super) struct Dir {
+    pub(super) path: String,
+    /// Of the keys down to here.
+    pub(super) values: Arc<[Scalar]>,
+}
+
+/// Calls `found` for every directory at the last level that `selection` does not rule out and that holds data files.
+///
+/// The walk goes down level by level, and leaves out what is ruled out. Where requests count, it lists all files below a
+/// directory flat instead, page by page, as long as the pages are few beside the directories: where no deeper level rules
+/// anything out; and where so many directories are left of a level that a look is cheap.
 pub(super) fn walk(
     storage: &dyn Storage,
     table: &Table,
-    filters: &Filters,
+    selection: &Selection,
     found: &mut dyn FnMut(Arc<[Scalar]>, Vec<FileMeta>),
 ) -> Result<()> {
-    let walk = Walk { storage, table };
-    let mut paths = vec![table.name().as_str().to_owned()];
-    let mut values: Vec<Arc<[Scalar]>> = vec![Arc::from([])];
-    for &column in table.partition_by() {
-        let mut level = Level::new(column, table.schema().field(column), filters);
-        let mut next_paths = Vec::new();
-        let mut next_values = Vec::new();
-        walk.list(&paths, &mut |index, listing| {
-            walk.refuse_files_above(&listing)?;
-            for name in listing.dirs.iter().filter(|name| !is_passed_over(name)) {
-                match level.meaning(name) {
-                    Meaning::Wanted(value) => {
-                        next_paths.push(format!("{}/{name}", paths[index]));
-                        next_values.push(values[index].iter().cloned().chain([value]).collect());
-                    }
-                    Meaning::RuledOut => {}
-                    Meaning::Misfit => walk.refuse_misfit(&format!("{}/{name}", paths[index]), name, level.field)?,
-                }
-            }
-            Ok(())
-        })?;
-        (paths, values) = (next_paths, next_values);
+    let levels = Levels::new(table, selection);
+    // Who overwrites given partitions leaves alone what is none of the table's.
+    let is_strict = matches!(selection, Selection::Filters(_));
+    let mut walk = Walk { storage, table, levels, is_strict };
+    let mut dirs = vec![Dir { path: table.name().as_str().to_owned(), values: Arc::from([]) }];
+    for level in 0..walk.levels.count() {
+        dirs = walk.descend(level, dirs, found)?;
     }
-    walk.list(&paths, &mut |index, listing| {
-        for name in listing.dirs.iter().filter(|name| !is_passed_over(name)) {
-            walk.refuse_files_below(&format!("{}/{name}", paths[index]))?;
-        }
-        let mut files = listing.files;
-        files.retain(is_data_file);
-        if !files.is_empty() {
-            found(values[index].clone(), files);
-        }
-        Ok(())
-    })
+    walk.take_leaves(&dirs, found)
 }
 
 struct Walk<'a> {
     storage: &'a dyn Storage,
     table: &'a Table,
+    levels: Levels<'a>,
+    is_strict: bool,
 }
 
+/// Directories, each with the number of the one that it is in.
+type Children = Vec<(usize, Dir)>;
+
 impl Walk<'_> {
-    /// Lists every directory of `paths`, in their order.
-    fn list(&self, paths: &[String], each: &mut dyn FnMut(usize, Listing) -> Result<()>) -> Result<()> {
-        for (batch, chunk) in paths.chunks(LIST_BATCH_DIRS).enumerate() {
-            for (offset, listing) in self.storage.list_dirs(chunk)?.into_iter().enumerate() {
-                each(batch * LIST_BATCH_DIRS + offset, listing)?;
+    /// From the directories at `level` to those in them. Where all files below one of them are listed at once, `found`
+    /// gets them, and nothing in it is among the answer.
+    fn descend(
+        &mut self,
+        level: usize,
+        dirs: Vec<Dir>,
+        found: &mut dyn FnMut(Arc<[Scalar]>, Vec<FileMeta>),
+    ) -> Result<Vec<Dir>> {
+        // A walk over a file system's tree would list its directories one by one, too.
+        let is_remote = self.storage.access().remote && !dirs.is_empty();
+        if is_remote && !self.levels.prunes_from(level) {
+            let whole = self.take_trees(level, &dirs, &vec![(1, 1); dirs.len()], found)?;
+            let dirs: Vec<Dir> = dirs.into_iter().zip(whole).filter(|(_, whole)| !whole).map(|(dir, _)| dir).collect();
+            let (children, _) = self.children(level, &dirs)?;
+            return Ok(children.into_iter().map(|(_, child)| child).collect());
+        }
+        let (mut children, shares) = self.children(level, &dirs)?;
+        if is_remote && children.len() >= WORTH_A_LOOK * dirs.len() {
+            let whole = self.take_trees(level, &dirs, &shares, found)?;
+            children.retain(|(parent, _)| !whole[*parent]);
+        }
+        Ok(children.into_iter().map(|(_, child)| child).collect())
+    }
+
+    /// The wanted directories in `dirs`, which are at `level`; and for each of those how many out of all in it that is.
+    fn children(&mut self, level: usize, dirs: &[Dir]) -> Result<(Children, Vec<(u64, u64)>)> {
+        let mut children = Children::new();
+        let mut shares = Vec::with_capacity(dirs.len());
+        let paths: Vec<String> = dirs.iter().map(|dir| dir.path.clone()).collect();
+        let (storage, table, is_strict) = (self.storage, self.table, self.is_strict);
+        let refusal = Refusals { storage, table };
+        list(storage, &paths, &mut |index, listing| {
+            if is_strict {
+                refusal.refuse_files_above(&listing)?;
+            }
+            let before = children.len();
+            let mut all = 0;
+            for name in listing.dirs.iter().filter(|name| !is_passed_over(name)) {
+                let Dir { path, values } = &dirs[index];
+                let path = format!("{path}/{name}");
+                all += 1;
+                match self.levels.meaning(level, values, name) {
+                    Meaning::Wanted(value) => {
+                        let values = values.iter().cloned().chain([value]).collect();
+                        children.push((index, Dir { path, values }));
+                    }
+                    Meaning::Misfit if is_strict => refusal.refuse_misfit(&path, name, self.levels.field(level))?,
+                    Meaning::RuledOut | Meaning::Misfit => {}
+                }
+            }
+            shares.push(((children.len() - before) as u64, all));
+            Ok(())
+        })?;
+        Ok((children, shares))
+    }
+
+    /// Lists all files below `dirs`, which are at `level`, as long as that pays: says for which it was done.
+    fn take_trees(
+        &mut self,
+        level: usize,
+        dirs: &[Dir],
+        shares: &[(u64, u64)],
+        found: &mut dyn FnMut(Arc<[Scalar]>, Vec<FileMeta>),
+    ) -> Result<Vec<bool>> {
+        let paths: Vec<String> = dirs.iter().map(|dir| dir.path.clone()).collect();
+        let mut trees: Vec<Tree> = dirs.iter().zip(shares).map(|(dir, &share)| Tree::new(dir, level, share)).collect();
+        let mut whole =
+            self.storage.list_below(&paths, &mut |number, page| trees[number].take_page(page, &mut self.levels))?;
+        for (tree, whole) in trees.into_iter().zip(&mut whole).filter(|(_, whole)| **whole) {
+            match tree.into_directories() {
+                Some(directories) => directories.for_each(|(values, files)| found(values, files)),
+                None => *whole = false,
             }
         }
-        Ok(())
+        Ok(whole)
     }
 
-    fn refuse_files_above(&self, listing: &Listing) -> Result<()> {
-        match listing.files.iter().find(|file| is_data_file(file)) {
-            None => Ok(()),
-            Some(file) => Err(Error::corrupt(format!(
-                "Parquet file \"{}\" lies above the partition directories of table \"{}\"!",
-                self.storage.location(&file.path),
-                self.table.name()
-            ))
-            .with_hint(self.where_files_belong())),
-        }
-    }
-
-    fn refuse_files_below(&self, dir: &str) -> Result<()> {
-        match self.data_file_below(dir)? {
-            None => Ok(()),
-            Some(path) => Err(Error::corrupt(format!(
-                "Parquet file \"{}\" lies deeper than the partition directories of table \"{}\"!",
-                self.storage.location(&path),
-                self.table.name()
-            ))
-            .with_hint(self.where_files_belong())),
-        }
-    }
-
-    fn refuse_misfit(&self, dir: &str, name: &str, field: &Field) -> Result<()> {
-        if self.data_file_below(dir)?.is_none() {
-            return Ok(());
-        }
-        let error = Error::corrupt(format!(
-            "Directory \"{}\" holds Parquet files but is no partition of table \"{}\" by \"{}\"!",
-            self.storage.location(dir),
-            self.table.name(),
-            field.name()
-        ));
-        Err(match partition::decode_segment(field, name) {
-            Err(reason) => error.with_source(reason),
-            Ok(_) => error,
-        }
-        .with_hint(self.where_files_belong()))
-    }
-
-    fn where_files_belong(&self) -> String {
-        let levels: String = self.table.partition_fields().map(|key| format!("{}=<value>/", key.name())).collect();
-        format!("Files of this table belong in \"{}/{levels}\".", self.table.name())
-    }
-
-    /// The path of some data file in `dir` or below it.
-    fn data_file_below(&self, dir: &str) -> Result<Option<String>> {
-        let mut paths = vec![dir.to_owned()];
-        while !paths.is_empty() {
-            let mut below = Vec::new();
-            let mut file = None;
-            self.list(&paths, &mut |index, listing| {
-                file = file.take().or_else(|| listing.files.into_iter().find(is_data_file));
-                let dirs = listing.dirs.iter().filter(|name| !is_passed_over(name));
-                below.extend(dirs.map(|name| format!("{}/{name}", paths[index])));
-                Ok(())
-            })?;
-            if let Some(file) = file {
-                return Ok(Some(file.path));
+    /// The files of directories at the last level.
+    fn take_leaves(&self, dirs: &[Dir], found: &mut dyn FnMut(Arc<[Scalar]>, Vec<FileMeta>)) -> Result<()> {
+        let paths: Vec<String> = dirs.iter().map(|dir| dir.path.clone()).collect();
+        let refusal = Refusals { storage: self.storage, table: self.table };
+        list(self.storage, &paths, &mut |index, listing| {
+            for name in listing.dirs.iter().filter(|name| self.is_strict && !is_passed_over(name)) {
+                refusal.refuse_files_below(&format!("{}/{name}", paths[index]))?;
             }
-            paths = below;
-        }
-        Ok(None)
+            let mut files = listing.files;
+            files.retain(is_data_file);
+            if !files.is_empty() {
+                found(dirs[index].values.clone(), files);
+            }
+            Ok(())
+        })
     }
+}
+
+/// Lists every directory of `paths`, in their order.
+pub(super) fn list(
+    storage: &dyn Storage,
+    paths: &[String],
+    each: &mut dyn FnMut(usize, Listing) -> Result<()>,
+) -> Result<()> {
+    for (batch, chunk) in paths.chunks(LIST_BATCH_DIRS).enumerate() {
+        for (offset, listing) in storage.list_dirs(chunk)?.into_iter().enumerate() {
+            each(batch * LIST_BATCH_DIRS + offset, listing)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file holds rows of the table, if the journal lets it.
 pub(super) fn is_data_file(file: &FileMeta) -> bool {
     let name = file.path.rsplit('/').next().unwrap_or_default();
     name.ends_with(".parquet") && !is_passed_over(name) && file.size > 0
-}
-
-fn is_passed_over(name: &str) -> bool {
-    name.starts_with(['_', '.'])
-}
-
-/// What a directory name says.
-#[derive(Clone)]
-enum Meaning {
-    /// This value of the level's key, which the filters let pass.
-    Wanted(Scalar),
-    /// A value that the filters rule out.
-    RuledOut,
-    /// No value of the level's key.
-    Misfit,
-}
-
-/// One directory level. The same names come back below many parents: each is decoded and tested once, and its value
-/// (with its text) is shared.
-struct Level<'a> {
-    column: usize,
-    field: &'a Field,
-    filters: &'a Filters,
-    remembered: HashMap<String, Meaning>,
-}
-
-impl<'a> Level<'a> {
-    fn new(column: usize, field: &'a Field, filters: &'a Filters) -> Self {
-        Self { column, field, filters, remembered: HashMap::new() }
-    }
-
-    fn meaning(&mut self, name: &str) -> Meaning {
-        if let Some(meaning) = self.remembered.get(name) {
-            return meaning.clone();
-        }
-        let meaning = match partition::decode_segment(self.field, name) {
-            Ok(Some(value)) if self.filters.key_matches(self.column, &value) => Meaning::Wanted(value),
-            Ok(Some(_)) => Meaning::RuledOut,
-            Ok(None) | Err(_) => Meaning::Misfit,
-        };
-        if self.remembered.len() == REMEMBERED_NAMES {
-            self.remembered.clear();
-        }
-        self.remembered.insert(name.to_owned(), meaning.clone());
-        meaning
-    }
 }

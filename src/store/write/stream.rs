@@ -119,7 +119,8 @@ impl Output {
         }
         if ends && let Some(file) = self.file.take() {
             files.open_footers_bytes.fetch_sub(file.footer_bytes(), Ordering::Relaxed);
-            files.transaction.publish(file.finish(&files.encoder)?)?;
+            let bytes = file.size();
+            files.transaction.publish(file.finish(&files.encoder)?, bytes)?;
         }
         Ok(())
     }

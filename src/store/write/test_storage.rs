@@ -5,11 +5,13 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use crate::storage::{Access, Change, FileMeta, FileWriter, Finishing, Listing, PutOutcome, Storage};
 
 /// How a storage fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +29,26 @@ pub(super) struct TestStorage {
     steps: AtomicUsize,
     /// The step that fails, and how.
     trouble: Option<(usize, Trouble)>,
+    /// How many files are finished in the background at one time; 0: none.
+    concurrency: usize,
+    finishing: AtomicUsize,
+    most_finishing: AtomicUsize,
 }
 
 impl TestStorage {
     /// One whose `step`-th step of writing files (creating one, writing, flushing, finishing) fails.
     pub(super) fn failing(step: usize, trouble: Trouble) -> Self {
         Self { trouble: Some((step, trouble)), ..Self::default() }
+    }
+
+    /// Has files finished in the background, in a millisecond for each of so many.
+    pub(super) fn in_background(self, concurrency: usize) -> Self {
+        Self { concurrency, ..self }
+    }
+
+    /// How many files were being finished at one time, at most.
+    pub(super) fn most_finishing(&self) -> usize {
+        self.most_finishing.load(Ordering::SeqCst)
     }
 
     /// Adds a file as if another program had.
@@ -82,6 +98,10 @@ pub(super) struct Shared(pub(super) Arc<TestStorage>);
 impl Storage for Shared {
     fn location(&self, path: &str) -> String {
         path.to_owned()
+    }
+
+    fn access(&self) -> Access {
+        Access { concurrency: self.0.concurrency.max(1), ..Access::LOCAL }
     }
 
     fn list_dir(&self, dir: &str) -> Result<Listing> {
@@ -164,6 +184,37 @@ impl FileWriter for TestWriter {
             None => Ok(meta),
             Some(_) => Err(Error::new(ErrorKind::Io, format!("{} is there already", self.path))),
         }
+    }
+
+    fn begin_finish(self: Box<Self>) -> Finishing {
+        let storage = self.storage.clone();
+        if storage.concurrency == 0 {
+            let finished = self.finish();
+            return Box::new(|| finished);
+        }
+        let finishing = storage.finishing.fetch_add(1, Ordering::SeqCst) + 1;
+        storage.most_finishing.fetch_max(finishing, Ordering::SeqCst);
+        let background = Background(Some(std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(storage.concurrency as u64));
+            storage.finishing.fetch_sub(1, Ordering::SeqCst);
+            self.finish()
+        })));
+        Box::new(|| background.wait())
+    }
+}
+
+/// A file that is being finished; dropped, it is waited for.
+struct Background(Option<JoinHandle<Result<FileMeta>>>);
+
+impl Background {
+    fn wait(mut self) -> Result<FileMeta> {
+        self.0.take().unwrap().join().unwrap_or_else(|_| Err(Error::internal("a thread panicked")))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        drop(self.0.take().map(JoinHandle::join));
     }
 }
 

@@ -259,14 +259,28 @@ fn whatever_fails_nothing_remains() {
     let files = write(&whole, vec![0, 2], 20_000, key, options.clone()).unwrap().files.len();
     let steps = whole.0.steps();
     assert!(files > 4 && steps > 3 * files, "{files} files in {steps} steps");
-    let attempt = |step, trouble, kind| {
-        let storage = Shared(Arc::new(TestStorage::failing(step, trouble)));
+    let attempt = |step, trouble, kind, concurrency| {
+        let storage = Shared(Arc::new(TestStorage::failing(step, trouble).in_background(concurrency)));
         let error = write(&storage, vec![0, 2], 20_000, key, options.clone()).unwrap_err();
         assert!(storage.0.is_empty(), "step {step} left {:?}", storage.0.paths());
         assert_eq!(error.kind(), kind, "{error}");
     };
-    (0..steps).for_each(|step| attempt(step, Trouble::Error, ErrorKind::Io));
-    (0..steps).for_each(|step| attempt(step, Trouble::Panic, ErrorKind::Internal));
+    for concurrency in [0, 3] {
+        (0..steps).for_each(|step| attempt(step, Trouble::Error, ErrorKind::Io, concurrency));
+        (0..steps).for_each(|step| attempt(step, Trouble::Panic, ErrorKind::Internal, concurrency));
+    }
+}
+
+#[test]
+fn files_are_finished_beside_each_other_where_that_takes_a_request() {
+    let key = |id: usize| id % 200;
+    let storage = Shared(Arc::new(TestStorage::default().in_background(16)));
+    let options = WriteOptions { threads: 2, ..options() };
+    assert_eq!(write(&storage, vec![0, 2], 2000, key, options).unwrap().files.len(), 200);
+    check(&storage, 2000, key);
+    // A thread may see the last place free at the same time as another.
+    let most = storage.0.most_finishing();
+    assert!((8..=16 + 2).contains(&most), "{most} at one time");
 }
 
 #[test]

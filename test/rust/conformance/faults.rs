@@ -155,3 +155,42 @@ fn an_upload_that_fails_leaves_nothing() {
         assert!(storage.list_dir("t").unwrap().files.is_empty());
     });
 }
+
+#[test]
+fn many_are_deleted_whatever_becomes_of_the_request() {
+    for (fault, times) in
+        [(Fault::Busy, 2), (Fault::Reset, 2), (Fault::Lost, 1), (Fault::CutShort, 1), (Fault::Unknown, 1)]
+    {
+        behind_a_proxy(|proxy, storage| {
+            let paths: Vec<String> = (0..60).map(|number| format!("t/{number}")).collect();
+            paths.iter().for_each(|path| create(storage.as_ref(), path, b"x"));
+            proxy.spoil("?delete", fault, times);
+            storage.delete_all(&paths).unwrap();
+            assert!(proxy.is_through(), "{fault:?}");
+            assert!(storage.list_dir("t").unwrap().files.is_empty(), "{fault:?}");
+            // A store that has refused it once is not asked again.
+            paths.iter().for_each(|path| create(storage.as_ref(), path, b"x"));
+            proxy.spoil("?delete", Fault::Lost, 1);
+            storage.delete_all(&paths).unwrap();
+            assert_eq!(proxy.is_through(), fault != Fault::Unknown, "{fault:?}");
+            assert!(storage.list_dir("t").unwrap().files.is_empty(), "{fault:?}");
+        });
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_finished_says_so_when_it_is_waited_for() {
+    behind_a_proxy(|proxy, storage| {
+        let begin = |path: &str| {
+            let mut file = storage.create(path).unwrap();
+            file.write_all(b"x").unwrap();
+            file.begin_finish()
+        };
+        let good = begin("t/good");
+        assert_eq!(good().unwrap().size, 1);
+        proxy.spoil("PUT", Fault::Unknown, 1);
+        let error = begin("t/bad")().unwrap_err().to_string();
+        assert!(error.contains("t/bad") && error.contains("501"), "{error}");
+        assert_eq!(storage.list_names("t").unwrap(), ["good"]);
+    });
+}

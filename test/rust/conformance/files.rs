@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use amplify::error::ErrorKind;
+use amplify::storage::{FileMeta, files_below};
 
 use super::{on_every_root, pattern};
 
@@ -179,5 +180,71 @@ fn moves_and_deletions_pass_over_what_is_gone() {
         assert_eq!(root.tree(""), Vec::<String>::new());
         root.storage.rename_all(&[]).unwrap();
         root.storage.delete_all(&[]).unwrap();
+    });
+}
+
+#[test]
+fn many_are_moved_copied_and_deleted() {
+    on_every_root(|root| {
+        // More than one request takes, with characters that XML and URLs know.
+        let names: Vec<String> = (0..1100).map(|number| format!("k=a%2Fb&<é> {number}/x.parquet")).collect();
+        let at = |dir: &str| names.iter().map(|name| format!("{dir}/{name}")).collect::<Vec<_>>();
+        root.write_many(&at("t"));
+        let moves: Vec<(String, String)> = at("t").into_iter().zip(at("moved")).collect();
+        root.storage.rename_all(&moves).unwrap();
+        let mut moved = files_below(root.storage.as_ref(), "moved").unwrap();
+        assert!(files_below(root.storage.as_ref(), "t").unwrap().is_empty());
+        assert_eq!(moved.len(), names.len());
+        moved.truncate(100);
+        let copies: Vec<_> = moved.iter().map(|file| (file.clone(), file.path.replace("moved/", "copied/"))).collect();
+        root.storage.copy_all(&copies).unwrap();
+        for (from, to) in &copies {
+            assert_eq!(root.read(to), root.read(&from.path));
+            assert_eq!(root.read(to).unwrap(), from.path.replace("moved/", "t/").into_bytes());
+        }
+        // One of many is not there: the others are copied, deleted all the same.
+        let missing = FileMeta { path: "moved/missing".to_owned(), ..moved[0].clone() };
+        let mut again: Vec<_> =
+            moved.iter().map(|file| (file.clone(), file.path.replace("moved/", "again/"))).collect();
+        again.insert(3, (missing, "again/missing".to_owned()));
+        assert_eq!(root.storage.copy_all(&again).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(files_below(root.storage.as_ref(), "again").unwrap().len(), moved.len());
+        let mut gone = at("moved");
+        gone.insert(500, "moved/missing".to_owned());
+        root.storage.delete_all(&gone).unwrap();
+        assert!(files_below(root.storage.as_ref(), "moved").unwrap().is_empty());
+        assert_eq!(files_below(root.storage.as_ref(), "copied").unwrap().len(), moved.len());
+        root.storage.copy_all(&[]).unwrap();
+    });
+}
+
+#[test]
+fn many_files_are_finished_at_the_same_time() {
+    on_every_root(|root| {
+        let begin = |path: &str, bytes: &[u8]| {
+            let mut file = root.storage.create(path).unwrap();
+            file.write_all(bytes).unwrap();
+            file
+        };
+        let large = pattern((9 << 20) + 5);
+        let mut finishing: Vec<_> =
+            (0..20).map(|number| begin(&format!("t/{number:02}"), b"small").begin_finish()).collect();
+        finishing.push(begin("t/large", &large).begin_finish());
+        for (number, finishing) in finishing.into_iter().enumerate() {
+            let meta = finishing().unwrap();
+            assert_eq!(meta.size, if number == 20 { large.len() as u64 } else { 5 });
+            assert_eq!(meta.etag.is_some(), !root.is_local());
+        }
+        let listed = root.storage.list_dir("t").unwrap().files;
+        assert_eq!(listed.len(), 21);
+        assert!(root.read("t/large").unwrap() == large);
+        // Given up, it has arrived or never will: what is deleted then stays away.
+        let given_up: Vec<String> = (0..10).map(|number| format!("u/{number}")).collect();
+        for path in &given_up {
+            drop(begin(path, b"small").begin_finish());
+        }
+        root.storage.delete_all(&given_up).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert_eq!(root.tree("u"), Vec::<String>::new());
     });
 }

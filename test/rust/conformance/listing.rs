@@ -1,6 +1,8 @@
 //! Listings: one level, all of it, in order.
 
-use super::on_every_root;
+use amplify::storage::{FileMeta, files_below};
+
+use super::{Root, on_every_root};
 
 /// More than a page of any store.
 const MANY: usize = 1100;
@@ -34,16 +36,8 @@ fn a_listing_is_one_level_sorted() {
 fn a_listing_is_whole_however_long() {
     on_every_root(|root| {
         let names: Vec<String> = (0..MANY).map(|number| format!("{number:05}")).collect();
-        std::thread::scope(|scope| {
-            for part in names.chunks(MANY.div_ceil(8)) {
-                scope.spawn(move || {
-                    for name in part {
-                        root.write(&format!("files/{name}"), b"x");
-                        root.write(&format!("dirs/{name}/x"), b"x");
-                    }
-                });
-            }
-        });
+        let paths = names.iter().flat_map(|name| [format!("files/{name}"), format!("dirs/{name}/x")]);
+        root.write_many(&paths.collect::<Vec<_>>());
         assert_eq!(root.storage.list_names("files").unwrap(), names);
         assert_eq!(root.storage.list_dir("dirs").unwrap().dirs, names);
         let dirs: Vec<String> = names.iter().map(|name| format!("dirs/{name}")).collect();
@@ -52,5 +46,74 @@ fn a_listing_is_whole_however_long() {
             assert_eq!(listing.files.len(), 1, "{dir}");
             assert_eq!(listing.files[0].path, format!("{dir}/x"));
         }
+    });
+}
+
+/// Every file below each directory, by path, with the number of visits.
+fn below(root: &Root, dirs: &[String]) -> Vec<(Vec<FileMeta>, usize)> {
+    let mut trees: Vec<(Vec<FileMeta>, usize)> = vec![Default::default(); dirs.len()];
+    let whole = root.storage.list_below(dirs, &mut |number, files| {
+        trees[number].0.extend(files);
+        trees[number].1 += 1;
+        true
+    });
+    assert_eq!(whole.unwrap(), vec![true; dirs.len()]);
+    trees.iter_mut().for_each(|(files, _)| files.sort_by(|a, b| a.path.cmp(&b.path)));
+    trees
+}
+
+#[test]
+fn a_tree_is_all_that_its_directories_hold() {
+    on_every_root(|root| {
+        for path in
+            ["b", "a/x", "a/y/z", "a-/x", "a/y-/z", "a.b", "c/d/e/f/g", "c/empty", "k=a%2Fb/é b/x+y.parquet", "a/y!/z"]
+        {
+            root.write(path, if path == "c/empty" { b"" } else { path.as_bytes() });
+        }
+        let dirs = ["", "a", "a/y", "c", "k=a%2Fb", "missing"].map(str::to_owned);
+        for (dir, (files, _)) in dirs.iter().zip(below(root, &dirs)) {
+            let mut expected = Vec::new();
+            let mut levels = vec![dir.clone()];
+            while let Some(dir) = levels.pop() {
+                let listing = root.storage.list_dir(&dir).unwrap();
+                levels.extend(
+                    listing.dirs.iter().map(|name| if dir.is_empty() { name.clone() } else { format!("{dir}/{name}") }),
+                );
+                expected.extend(listing.files);
+            }
+            expected.sort_by(|a, b| a.path.cmp(&b.path));
+            assert_eq!(files, expected, "{dir:?}");
+            assert_eq!(files_below(root.storage.as_ref(), dir).unwrap(), expected, "{dir:?}");
+        }
+        assert!(below(root, &[]).is_empty());
+        assert!(root.storage.list_below(&["..".to_owned()], &mut |_, _| true).is_err());
+    });
+}
+
+#[test]
+fn a_tree_is_whole_however_large() {
+    on_every_root(|root| {
+        // Pages end within directories and between them, some of which are called as others begin.
+        let mut paths: Vec<String> = (0..MANY).map(|number| format!("t/many/k={number}/x.parquet")).collect();
+        paths.extend((0..MANY / 2).map(|number| format!("t/k=1/{number:05}.parquet")));
+        paths.extend((0..MANY / 2).map(|number| format!("t/k=1-{}/a b/{number:05}.parquet", number % 3)));
+        paths.extend((0..10).map(|number| format!("u/{number}")));
+        root.write_many(&paths);
+        paths.sort();
+        let [t, u] = &below(root, &["t".to_owned(), "u".to_owned()])[..] else { panic!() };
+        let found: Vec<&str> = t.0.iter().chain(&u.0).map(|file| file.path.as_str()).collect();
+        assert_eq!(found, paths);
+        assert!(root.is_local() || t.1 > 2, "{} pages", t.1);
+        assert_eq!(u.1, 1);
+        let alone = files_below(root.storage.as_ref(), "t").unwrap();
+        assert!(alone == t.0, "{} of {} files", alone.len(), t.0.len());
+        // Who wants no more after the first page of one gets all of the other.
+        let mut visits = [0, 0];
+        let dirs = ["t".to_owned(), "u".to_owned()];
+        let whole = root.storage.list_below(&dirs, &mut |number, _| {
+            visits[number] += 1;
+            false
+        });
+        assert_eq!((whole.unwrap(), visits), (vec![root.is_local(), true], [1, 1]));
     });
 }

@@ -49,6 +49,15 @@ impl Root {
         self.storage.read(path).unwrap().map(Vec::from)
     }
 
+    /// Writes files of these paths, several at a time, each of its path's bytes.
+    fn write_many(&self, paths: &[String]) {
+        std::thread::scope(|scope| {
+            for part in paths.chunks(paths.len().div_ceil(8).max(1)) {
+                scope.spawn(move || part.iter().for_each(|path| drop(self.write(path, path.as_bytes()))));
+            }
+        });
+    }
+
     /// Paths of all files below `dir`.
     fn tree(&self, dir: &str) -> Vec<String> {
         let listing = self.storage.list_dir(dir).unwrap();

@@ -13,6 +13,8 @@ pub enum Fault {
     Reset,
     /// 503, without the store hearing of it.
     Busy,
+    /// 501, as from a store that knows no such request.
+    Unknown,
     /// The store does it, and its answer never comes.
     Lost,
     /// The store does it, and the connection ends in the middle of the answer's body.
@@ -67,11 +69,15 @@ fn relay(mut client: TcpStream, upstream: &str, plan: &Mutex<VecDeque<(String, F
     };
     match fault {
         Some(Fault::Reset) => return client.shutdown(Shutdown::Both),
-        Some(Fault::Busy) => {
-            let body = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
+        Some(fault @ (Fault::Busy | Fault::Unknown)) => {
+            let (status, code) = match fault {
+                Fault::Busy => ("503 Slow Down", "SlowDown"),
+                _ => ("501 Not Implemented", "NotImplemented"),
+            };
+            let body = format!("<Error><Code>{code}</Code><Message>Not now, or never.</Message></Error>");
             let length = body.len();
-            let head = format!("HTTP/1.1 503 Slow Down\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
-            return client.write_all((head + if line.starts_with("HEAD") { "" } else { body }).as_bytes());
+            let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+            return client.write_all((head + if line.starts_with("HEAD") { "" } else { &body }).as_bytes());
         }
         _ => {}
     }
