@@ -47,6 +47,17 @@ pub struct FileMeta {
     pub modified: DateTime<Utc>,
     /// What an object store calls this state of the file; `None` where size and time have to tell states apart.
     pub etag: Option<String>,
+    /// What a file system knows it by; `None` where it tells no more than size and time.
+    pub inode: Option<Inode>,
+}
+
+/// What tells a file from another one that has come to have its name, its size and its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Inode {
+    /// Its number: that of the file until it is deleted, wherever it is moved.
+    pub number: u64,
+    /// When anything about it was last changed, its name included; in nanoseconds since 1970.
+    pub changed_ns: i128,
 }
 
 impl FileMeta {
@@ -191,6 +202,12 @@ pub trait Storage: Send + Sync + Debug {
     /// A range that ends past the file is an error.
     fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>>;
 
+    /// [`Storage::read_ranges`] of a file in the state that it was listed in. Where it is known to be another one by now,
+    /// since somebody replaced it, the error is a `Conflict`: no part of one state may be taken for one of another.
+    fn read_listed(&self, file: &FileMeta, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.read_ranges(&file.path, ranges)
+    }
+
     /// Writes a small file unless one of that name is there. Parents are made as needed.
     fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<PutOutcome>;
 
@@ -265,6 +282,12 @@ fn copy_through(storage: &(impl Storage + ?Sized), from: &FileMeta, to: &str) ->
 /// The path of what is called `name` in `dir` (`""`: the root).
 fn join(dir: &str, name: &str) -> String {
     if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") }
+}
+
+/// The error for a file at `location` that is not the one that was listed any more.
+fn replaced(location: String) -> Error {
+    Error::new(ErrorKind::Conflict, format!("File \"{location}\" was replaced while it was to be read!"))
+        .with_hint("Run the query again. What amplify writes never changes under its name: another program did this.")
 }
 
 /// Sees all results; the first failure among them.

@@ -43,7 +43,7 @@ use self::root::Root;
 use self::staged::{Linked, Staged, is_temporary};
 use self::writer::LocalWriter;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use crate::storage::{self, Change, FileMeta, FileWriter, Inode, Listing, PutOutcome, Storage};
 
 /// Listing so many directories is worth a thread.
 const DIRS_PER_THREAD: usize = 64;
@@ -141,33 +141,11 @@ impl Storage for Local {
     }
 
     fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let path = self.root.file(path)?;
-        let failed = |error| missing_or_io("read", &path, error);
-        let file = File::open(&path).map_err(failed)?;
-        let size = file.metadata().map_err(failed)?.len();
-        let cut_off = |range: &Range<u64>| {
-            Error::corrupt(format!(
-                "\"{}\" is cut off: bytes {} to {} were to be read, but it has {size}!",
-                path.display(),
-                range.start,
-                range.end
-            ))
-        };
-        let read = |range: &Range<u64>| {
-            let length = range.end.checked_sub(range.start).and_then(|length| usize::try_from(length).ok());
-            let length = length.ok_or_else(|| Error::internal(format!("{range:?} is no range of bytes")))?;
-            // Checked before memory is taken: a damaged footer may ask for any length.
-            if range.end > size {
-                return Err(cut_off(range));
-            }
-            let mut bytes = vec![0; length];
-            match read_exact_at(&file, &mut bytes, range.start) {
-                Err(error) if error.kind() == IoErrorKind::UnexpectedEof => Err(cut_off(range)),
-                result => result.map_err(failed),
-            }?;
-            Ok(Bytes::from(bytes))
-        };
-        ranges.iter().map(read).collect()
+        read_ranges(&self.root.file(path)?, ranges, None)
+    }
+
+    fn read_listed(&self, file: &FileMeta, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        read_ranges(&self.root.file(&file.path)?, ranges, Some(file))
     }
 
     fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<PutOutcome> {
@@ -331,7 +309,71 @@ fn utf8_name(entry: &DirEntry) -> Result<Option<String>> {
 }
 
 fn file_meta(path: String, metadata: &fs::Metadata) -> io::Result<FileMeta> {
-    Ok(FileMeta { path, size: metadata.len(), modified: metadata.modified()?.into(), etag: None })
+    let (size, modified) = (metadata.len(), metadata.modified()?.into());
+    Ok(FileMeta { path, size, modified, etag: None, inode: inode(metadata) })
+}
+
+#[cfg(unix)]
+fn inode(metadata: &fs::Metadata) -> Option<Inode> {
+    use std::os::unix::fs::MetadataExt;
+
+    const SECOND_NS: i128 = 1_000_000_000;
+    let changed_ns = i128::from(metadata.ctime()) * SECOND_NS + i128::from(metadata.ctime_nsec());
+    Some(Inode { number: metadata.ino(), changed_ns })
+}
+
+#[cfg(not(unix))]
+fn inode(_: &fs::Metadata) -> Option<Inode> {
+    None
+}
+
+/// Ranges of the file at `path`, which has to be the one that was `listed`, and to stay it.
+fn read_ranges(path: &Path, ranges: &[Range<u64>], listed: Option<&FileMeta>) -> Result<Vec<Bytes>> {
+    let failed = |error| missing_or_io("read", path, error);
+    let file = File::open(path).map_err(failed)?;
+    let check = || {
+        let metadata = file.metadata()?;
+        // When it was changed in any way says nothing: it may have been moved or linked.
+        let is_listed = |listed: &FileMeta| -> io::Result<bool> {
+            let now = file_meta(String::new(), &metadata)?;
+            let same_number = listed.inode.zip(now.inode).is_none_or(|(listed, now)| listed.number == now.number);
+            Ok((now.size, now.modified) == (listed.size, listed.modified) && same_number)
+        };
+        Ok((metadata.len(), listed.map_or(Ok(true), is_listed)?))
+    };
+    let replaced = || storage::replaced(path.display().to_string());
+    let (size, is_listed) = check().map_err(failed)?;
+    if !is_listed {
+        return Err(replaced());
+    }
+    let cut_off = |range: &Range<u64>| {
+        Error::corrupt(format!(
+            "\"{}\" is cut off: bytes {} to {} were to be read, but it has {size}!",
+            path.display(),
+            range.start,
+            range.end
+        ))
+    };
+    let read = |range: &Range<u64>| {
+        let length = range.end.checked_sub(range.start).and_then(|length| usize::try_from(length).ok());
+        let length = length.ok_or_else(|| Error::internal(format!("{range:?} is no range of bytes")))?;
+        // Checked before memory is taken: a damaged footer may ask for any length.
+        if range.end > size {
+            return Err(cut_off(range));
+        }
+        let mut bytes = vec![0; length];
+        match read_exact_at(&file, &mut bytes, range.start) {
+            Err(error) if error.kind() == IoErrorKind::UnexpectedEof => Err(cut_off(range)),
+            result => result.map_err(failed),
+        }?;
+        Ok(Bytes::from(bytes))
+    };
+    let answers = ranges.iter().map(read).collect();
+    // It may have been written to meanwhile.
+    if listed.is_some() && !check().map_err(failed)?.1 {
+        return Err(replaced());
+    }
+    answers
 }
 
 fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {

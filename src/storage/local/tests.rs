@@ -131,7 +131,9 @@ fn a_file_appears_when_it_is_finished() {
 
     let meta = writer.finish().unwrap();
     assert_eq!((meta.path.as_str(), meta.size), ("t/k=1/a.parquet", large.len() as u64 + 8));
-    assert_eq!(local.list_dir("t/k=1").unwrap().files, [meta]);
+    let listed = local.list_dir("t/k=1").unwrap().files;
+    // That it got its name is one more change.
+    assert_eq!(listed, [FileMeta { inode: listed[0].inode, ..meta }]);
     assert_eq!(tree(&dir.path().join("deep/root/t/k=1")).len(), 1);
     let bytes = local.read("t/k=1/a.parquet").unwrap().unwrap();
     assert!(bytes.starts_with(b"head\x07") && bytes.ends_with(b"\x07tail"));
@@ -299,6 +301,41 @@ fn reads_ranges_and_tells_what_is_cut_off() {
     }
     assert_eq!(local.read_ranges("t/none", &[]).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(local.read("t/none").unwrap(), None);
+}
+
+#[test]
+fn a_file_that_was_replaced_is_not_taken_for_the_one_that_was_listed() {
+    let (dir, local) = fresh();
+    let path = dir.path().join("deep/root/t/a.parquet");
+    put(&local, "t/a.parquet", b"0123456789");
+    let listed = local.list_dir("t").unwrap().files.remove(0);
+    let read = |file: &FileMeta| local.read_listed(file, &[2..4]);
+    assert_eq!(read(&listed).unwrap(), ["23"]);
+
+    // Moved, it is the same file; so is one that a backup links.
+    local.rename("t/a.parquet", "trash/a.parquet").unwrap();
+    assert_eq!(read(&listed).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(read(&FileMeta { path: "trash/a.parquet".to_owned(), ..listed.clone() }).unwrap(), ["23"]);
+    local.rename("trash/a.parquet", "t/a.parquet").unwrap();
+    fs::hard_link(&path, dir.path().join("backup")).unwrap();
+    assert_eq!(read(&listed).unwrap(), ["23"]);
+
+    // Of the same size and time, under the same name.
+    let other = dir.path().join("other");
+    fs::write(&other, b"abcdefghij").unwrap();
+    fs::File::options().write(true).open(&other).unwrap().set_modified(listed.modified.into()).unwrap();
+    fs::rename(&other, &path).unwrap();
+    let error = read(&listed).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("t/a.parquet\" was replaced"), "{error}");
+    let now = local.list_dir("t").unwrap().files.remove(0);
+    assert_eq!((now.size, now.modified), (listed.size, listed.modified));
+    assert_ne!(now, listed);
+    assert_eq!(read(&now).unwrap(), ["cd"]);
+
+    // In place.
+    fs::write(&path, b"xyz").unwrap();
+    assert_eq!(read(&now).unwrap_err().kind(), ErrorKind::Conflict);
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Sealed {
                 Err(failed) => return Err(failed.error(&remote, &path)),
             },
         };
-        Ok(FileMeta { path, size, modified: Utc::now(), etag })
+        Ok(FileMeta { path, size, modified: Utc::now(), etag, inode: None })
     }
 }
 

@@ -53,7 +53,7 @@ impl Remote {
     /// `None` for the object that marks the directory itself.
     fn file_meta(&self, dir: &Path, object: ObjectMeta) -> Option<FileMeta> {
         let path = self.location.relative(&object.location).filter(|_| object.location != *dir)?.to_owned();
-        Some(FileMeta { path, size: object.size, modified: object.last_modified, etag: object.e_tag })
+        Some(FileMeta { path, size: object.size, modified: object.last_modified, etag: object.e_tag, inode: None })
     }
 }
 

@@ -42,7 +42,7 @@ use bytes::Bytes;
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
-use object_store::{Error as StoreError, GetOptions, GetRange, ObjectStoreExt};
+use object_store::{Error as StoreError, GetOptions, GetRange, ObjectMeta, ObjectStoreExt};
 
 use self::bucket::Bucket;
 use self::location::Location;
@@ -50,6 +50,7 @@ use self::refusal::Refusal;
 use self::writer::RemoteWriter;
 use super::{
     Access, Cancel, Change, FileMeta, FileWriter, Listing, OpenOptions, PutOutcome, Storage, Visit, copy_through,
+    replaced,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -145,7 +146,8 @@ impl Remote {
         self.bucket.place.failure(what, &self.location, path, error)
     }
 
-    async fn read_range(&self, path: &str, key: &Path, range: &Range<u64>) -> Result<Bytes> {
+    /// A range of the file at `path`, which has to be the one that was `listed`.
+    async fn read_range(&self, path: &str, key: &Path, range: &Range<u64>, listed: Option<&FileMeta>) -> Result<Bytes> {
         let length = range.end.checked_sub(range.start);
         let length = length.ok_or_else(|| Error::internal(format!("{range:?} is no range of bytes")))?;
         let cut_off = |size: Option<u64>| {
@@ -167,6 +169,9 @@ impl Remote {
         }
         let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
         let answer = self.bucket.store.get_opts(key, options).await.map_err(failed)?;
+        if listed.is_some_and(|listed| !is_listed(&answer.meta, listed)) {
+            return Err(replaced(self.location(path)));
+        }
         let size = answer.meta.size;
         if size < range.end {
             return Err(cut_off(Some(size)));
@@ -189,6 +194,17 @@ impl Remote {
             answer => answer.map_err(failed)?.bytes().await.map(Some).map_err(failed),
         }
     }
+}
+
+/// Whether an object is in the state that was listed. Stores that spell ETags otherwise in listings than elsewhere are
+/// believed by size and time.
+fn is_listed(now: &ObjectMeta, listed: &FileMeta) -> bool {
+    let bare = |etag: &str| etag.trim_start_matches("W/").trim_matches('"').to_owned();
+    let same_etag = match (&now.e_tag, &listed.etag) {
+        (Some(now), Some(listed)) => bare(now) == bare(listed),
+        _ => true,
+    };
+    same_etag || (now.size == listed.size && now.last_modified.timestamp() == listed.modified.timestamp())
 }
 
 impl Storage for Remote {
@@ -240,7 +256,13 @@ impl Storage for Remote {
 
     fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let key = self.location.key(path)?;
-        let reads = ranges.iter().map(|range| self.in_time(self.read_range(path, &key, range)));
+        let reads = ranges.iter().map(|range| self.in_time(self.read_range(path, &key, range, None)));
+        self.wait(stream::iter(reads).buffered(CONCURRENT_REQUESTS).try_collect())
+    }
+
+    fn read_listed(&self, file: &FileMeta, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let key = self.location.key(&file.path)?;
+        let reads = ranges.iter().map(|range| self.in_time(self.read_range(&file.path, &key, range, Some(file))));
         self.wait(stream::iter(reads).buffered(CONCURRENT_REQUESTS).try_collect())
     }
 

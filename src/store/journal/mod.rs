@@ -52,7 +52,7 @@ pub use self::record::{Kind, Record};
 pub use self::recover::Recovered;
 pub use self::snapshot::{Snapshot, Visibility};
 pub use self::transaction::{Committed, Transaction};
-pub use self::trash::{CountRows, TrashedFile, VisibleFiles, WithTrash};
+pub use self::trash::{CountRows, VisibleFiles, WithTrash};
 pub use self::vacuum::VacuumAction;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{self, Storage};

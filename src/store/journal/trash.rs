@@ -17,15 +17,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{Access, Cancel, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage, Visit, files_below};
 use crate::store::table::TableName;
 
-/// A file in the trash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrashedFile {
-    /// Below the root.
-    pub path: String,
-    /// Its size.
-    pub size_bytes: u64,
-}
-
 /// Counts the rows of files.
 pub type CountRows<'a> = dyn Fn(&[FileMeta]) -> Result<u64> + 'a;
 /// The files, below the table's directory, that a snapshot sees in partitions, given by their directories.
@@ -41,9 +32,8 @@ pub(super) fn trashed_commits(storage: &dyn Storage, table: &TableName) -> Resul
 
 impl Journal {
     /// The trashed files of one commit.
-    pub(super) fn trash_of(&self, seq: u64) -> Result<Vec<TrashedFile>> {
-        let files = files_below(self.storage.as_ref(), &names::trash_seq_dir(&self.table, seq))?;
-        Ok(files.into_iter().map(|file| TrashedFile { path: file.path, size_bytes: file.size }).collect())
+    pub(super) fn trash_of(&self, seq: u64) -> Result<Vec<FileMeta>> {
+        files_below(self.storage.as_ref(), &names::trash_seq_dir(&self.table, seq))
     }
 
     /// Brings back, as a new commit, what the overwrite `seq` replaced: the partitions that it wrote to hold again what
@@ -68,7 +58,7 @@ impl Journal {
             )));
         }
         let trashed = self.trash_of(seq)?;
-        let trashed: HashMap<&str, &TrashedFile> = trashed.iter().map(|file| (file.path.as_str(), file)).collect();
+        let trashed: HashMap<&str, &FileMeta> = trashed.iter().map(|file| (file.path.as_str(), file)).collect();
         let mut sources = Vec::with_capacity(record.replaces.len());
         for below in &record.replaces {
             let path = names::trash_path(&self.table, seq, below);
@@ -86,15 +76,7 @@ impl Journal {
             };
             sources.push((below, file));
         }
-        let metas: Vec<FileMeta> = sources
-            .iter()
-            .map(|(_, file)| FileMeta {
-                path: file.path.clone(),
-                size: file.size_bytes,
-                modified: self.environment.now(),
-                etag: None,
-            })
-            .collect();
+        let metas: Vec<FileMeta> = sources.iter().map(|(_, file)| (*file).clone()).collect();
         let rows = count(&metas)?;
         let mut transaction = self.begin(Kind::Overwrite, None)?;
         let mut copies = Vec::with_capacity(metas.len());
@@ -200,6 +182,22 @@ impl Storage for WithTrash {
                 Some(trashed) => self.storage.read_ranges(&trashed, ranges),
                 None => Err(error),
             },
+            answer => answer,
+        }
+    }
+
+    fn read_listed(&self, file: &FileMeta, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        match self.storage.read_listed(file, ranges) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) => {
+                let Some(path) = self.find(&file.path)? else { return Err(error) };
+                // Moved on a file system it is the same file. A copy that an object store made may look another; where
+                // something has come to have the listed name, nobody can say of what it is one.
+                match (self.storage.access().remote, error.kind()) {
+                    (false, _) => self.storage.read_listed(&FileMeta { path, ..file.clone() }, ranges),
+                    (true, ErrorKind::NotFound) => self.storage.read_ranges(&path, ranges),
+                    (true, _) => Err(error),
+                }
+            }
             answer => answer,
         }
     }

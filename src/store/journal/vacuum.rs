@@ -2,12 +2,12 @@
 
 use chrono::Duration;
 
+use super::Journal;
 use super::commits;
 use super::names;
 use super::recover::{LEASE, Recovered};
 use super::snapshot;
 use super::trash;
-use super::{Journal, TrashedFile};
 use crate::error::Result;
 
 /// What vacuum did, or would do, to one object.
@@ -116,7 +116,7 @@ impl Journal {
             if recent {
                 continue;
             }
-            let trashed = self.trash_of(seq)?.into_iter().map(|TrashedFile { path, size_bytes }| (path, size_bytes));
+            let trashed = self.trash_of(seq)?.into_iter().map(|file| (file.path, file.size));
             self.remove("delete_trash", trashed, dry_run, actions)?;
             if !dry_run {
                 self.storage.remove_empty_dirs(&names::trash_seq_dir(&self.table, seq))?;

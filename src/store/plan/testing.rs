@@ -44,6 +44,7 @@ impl Memory {
             size: bytes.len() as u64,
             modified: DateTime::<Utc>::UNIX_EPOCH,
             etag: Some(PUT.fetch_add(1, Ordering::Relaxed).to_string()),
+            inode: None,
         };
         self.0.files.lock().unwrap().insert(path.to_owned(), (meta.clone(), bytes));
         meta

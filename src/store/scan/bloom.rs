@@ -6,7 +6,7 @@ use parquet::basic::Type as PhysicalType;
 use parquet::bloom_filter::Sbbf;
 use parquet::data_type::{AsBytes, ByteArray};
 
-use super::columns::leaf_of;
+use super::columns::{leaf_of, text_dictionary};
 use super::fetch::FileSource;
 use super::open::{ColumnTest, GroupPlan};
 use crate::error::Result;
@@ -55,8 +55,10 @@ pub(super) fn rule_out(
 /// The values of which a row must have one, as the file spells them in bytes; `None` where the test is none of
 /// equality or the spelling is not certain.
 fn looked_for(test: &ColumnTest, file_type: &DataType, kind: PhysicalType) -> Option<Vec<ByteArray>> {
-    // In another form than the registered one, the same value would be other bytes.
-    if file_type != test.target.output.data_type() {
+    // In another form than the registered one, the same value would be other bytes. The values of a dictionary are what
+    // they are without one.
+    let output = test.target.output.data_type();
+    if file_type != output && !(file_type == &text_dictionary() && output == &DataType::Utf8View) {
         return None;
     }
     let values = test.predicates.iter().find_map(|predicate| match predicate {

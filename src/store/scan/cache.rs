@@ -1,8 +1,9 @@
 //! Footers that were read before, kept in the process.
 //!
 //! An entry is used only for the very state of a file that it was read from: where the listing shows the same ETag, or,
-//! where the store has none, the same size and the same time to the last digit. A file whose name is not one of ours
-//! may be replaced in place, even within the precision of its time: it is kept only once that time is long past.
+//! where the store has none, the same size, the same time to the last digit and the same inode, unchanged since: who
+//! copies files may keep their times. A file whose name is not one of ours may be replaced in place, even within the
+//! precision of its time: it is kept only once that time is long past.
 //!
 //! Where memory gets short, of the footers that were not used for longest only the row count is kept: a table may have
 //! more files than their footers have room, and counting all of its rows again should not ask for any.
@@ -16,7 +17,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::metadata::page_index::PageIndexProvider;
 
 use super::footer::Coverage;
-use crate::storage::FileMeta;
+use crate::storage::{FileMeta, Inode};
 use crate::store::journal::parse_data_file;
 
 /// What the cache holds before anybody says otherwise.
@@ -62,7 +63,7 @@ pub(super) struct Key {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum State {
     ETag(String),
-    Written(DateTime<Utc>),
+    Written(DateTime<Utc>, Option<Inode>),
 }
 
 impl Key {
@@ -82,7 +83,7 @@ impl Key {
                 if !is_past && parse_data_file(name).is_none() {
                     return None;
                 }
-                State::Written(meta.modified)
+                State::Written(meta.modified, meta.inode)
             }
         };
         Some(Self { location, size: meta.size, state })
@@ -278,6 +279,7 @@ mod tests {
             size: 10,
             modified: now - chrono::Duration::milliseconds(age_ms),
             etag: etag.map(str::to_owned),
+            inode: None,
         };
         let key = |meta: &FileMeta| Key::at(now, "root/t".to_owned(), meta);
         let ours = "t/c7-0123456789abcdef0123456789abcdef-0.parquet";
@@ -290,5 +292,9 @@ mod tests {
         assert_ne!(key(&meta(ours, 0, Some("x"))), key(&meta(ours, 0, Some("y"))));
         assert_eq!(key(&meta(ours, 0, Some("x"))), key(&meta(ours, 1, Some("x"))));
         assert_ne!(key(&meta(ours, 0, None)), key(&FileMeta { size: 11, ..meta(ours, 0, None) }));
+        let inode = |number, changed_ns| FileMeta { inode: Some(Inode { number, changed_ns }), ..meta(ours, 0, None) };
+        assert_eq!(key(&inode(1, 5)), key(&inode(1, 5)));
+        assert_ne!(key(&inode(1, 5)), key(&inode(2, 5)), "replaced by another file");
+        assert_ne!(key(&inode(1, 5)), key(&inode(1, 6)), "written to, and its time put back");
     }
 }

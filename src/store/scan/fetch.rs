@@ -129,7 +129,7 @@ impl FileSource {
         if requests.parts().is_empty() {
             return Ok(Pieces::default());
         }
-        let answers = self.storage.read_ranges(&self.meta.path, requests.parts())?;
+        let answers = self.storage.read_listed(&self.meta, requests.parts())?;
         requests.put_together(answers).ok_or_else(|| self.corrupt("it became shorter while it was read"))
     }
 }

@@ -202,10 +202,15 @@ fn converter<'a>(reader: &'a ArrowReaderMetadata, test: &ColumnTest, leaf: usize
 /// Bounds in the column's registered type; `None` where they say nothing about it.
 fn canonical(test: &ColumnTest, reader: &ArrowReaderMetadata, bounds: Option<ArrayRef>) -> Option<ArrayRef> {
     let field = reader.schema().field(test.root);
-    if !keeps_order(field.data_type(), test.target.canonical.data_type()) {
+    // Of a dictionary, the bounds are values.
+    let file_type = match field.data_type() {
+        DataType::Dictionary(_, value) => value,
+        other => other,
+    };
+    if !keeps_order(file_type, test.target.canonical.data_type()) {
         return None;
     }
-    test.target.convert(&bounds?, field).ok()
+    test.target.convert(&bounds?, &field.clone().with_data_type(file_type.clone())).ok()
 }
 
 fn bounds_at(

@@ -33,12 +33,25 @@ pub(super) struct TestStorage {
     concurrency: usize,
     finishing: AtomicUsize,
     most_finishing: AtomicUsize,
+    /// Whether listings fail, and how many did.
+    is_silent: bool,
+    unlisted: AtomicUsize,
 }
 
 impl TestStorage {
     /// One whose `step`-th step of writing files (creating one, writing, flushing, finishing) fails.
     pub(super) fn failing(step: usize, trouble: Trouble) -> Self {
         Self { trouble: Some((step, trouble)), ..Self::default() }
+    }
+
+    /// One that cannot be listed.
+    pub(super) fn silent() -> Self {
+        Self { is_silent: true, ..Self::default() }
+    }
+
+    /// How many listings failed.
+    pub(super) fn unlisted(&self) -> usize {
+        self.unlisted.load(Ordering::SeqCst)
     }
 
     /// Has files finished in the background, in a millisecond for each of so many.
@@ -105,6 +118,10 @@ impl Storage for Shared {
     }
 
     fn list_dir(&self, dir: &str) -> Result<Listing> {
+        if self.0.is_silent {
+            self.0.unlisted.fetch_add(1, Ordering::SeqCst);
+            return Err(Error::new(ErrorKind::Io, "the store does not answer"));
+        }
         let mut listing = Listing::default();
         for (path, bytes) in &*self.0.files.lock().unwrap() {
             let Some(rest) = path.strip_prefix(&format!("{dir}/")) else { continue };
@@ -225,5 +242,11 @@ impl Drop for TestWriter {
 }
 
 fn meta(path: &str, size: usize) -> FileMeta {
-    FileMeta { path: path.to_owned(), size: size as u64, modified: chrono::DateTime::UNIX_EPOCH, etag: None }
+    FileMeta {
+        path: path.to_owned(),
+        size: size as u64,
+        modified: chrono::DateTime::UNIX_EPOCH,
+        etag: None,
+        inode: None,
+    }
 }

@@ -272,6 +272,15 @@ fn whatever_fails_nothing_remains() {
 }
 
 #[test]
+fn a_store_that_does_not_answer_is_asked_once_whatever_the_threads() {
+    let storage = Shared(Arc::new(TestStorage::silent()));
+    let options = WriteOptions { memory_budget_bytes: 1 << 17, table_options: rows_of_group(500), ..options() };
+    let error = write(&storage, vec![0, 2], 20_000, |id| id / 500 % 40, options).unwrap_err();
+    assert_eq!((error.kind(), storage.0.unlisted()), (ErrorKind::Io, 1), "{error}");
+    assert!(error.to_string().contains("does not answer"), "{error}");
+}
+
+#[test]
 fn files_are_finished_beside_each_other_where_that_takes_a_request() {
     let key = |id: usize| id % 200;
     let storage = Shared(Arc::new(TestStorage::default().in_background(16)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::WriteMode;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{FileMeta, FileWriter, Finishing};
 use crate::store::journal::{self, BatchName, Committed, Journal, Kind};
 use crate::store::plan;
@@ -30,6 +30,8 @@ struct State {
     finishing_bytes: u64,
     /// Begun with the first file: a write without rows leaves no trace.
     begun: Option<journal::Transaction>,
+    /// Why it could not be begun. A store that does not answer is not asked again by every thread in turn.
+    failed: Option<(ErrorKind, String)>,
     /// Files that are whole and under their names.
     files: Vec<FileMeta>,
 }
@@ -63,14 +65,24 @@ impl Transaction {
     /// Begins the file `number` of the partition in `directory`.
     pub(super) fn create(&self, directory: &str, number: u64) -> Result<Box<dyn FileWriter>> {
         let mut state = self.state();
-        let begun = match &mut state.begun {
+        if let Some((kind, message)) = &state.failed {
+            return Err(Error::new(*kind, message.clone()));
+        }
+        let State { begun, failed, .. } = &mut *state;
+        let begun = match begun {
             Some(begun) => begun,
             none => {
                 let kind = match self.mode {
                     WriteMode::Append => Kind::Append,
                     WriteMode::Overwrite => Kind::Overwrite,
                 };
-                none.insert(self.journal.begin(kind, self.batch.clone())?)
+                match self.journal.begin(kind, self.batch.clone()) {
+                    Ok(transaction) => none.insert(transaction),
+                    Err(error) => {
+                        *failed = Some((error.kind(), error.to_string()));
+                        return Err(error);
+                    }
+                }
             }
         };
         let path = format!("{directory}/{}", begun.file_name(number));

@@ -125,6 +125,22 @@ fn ranges_come_in_their_order_and_none_is_short() {
 }
 
 #[test]
+fn a_file_is_read_in_the_state_that_was_listed_or_not_at_all() {
+    on_every_root(|root| {
+        root.write("d/f", b"0123456789");
+        let listed = root.storage.list_dir("d").unwrap().files.remove(0);
+        assert_eq!(root.storage.read_listed(&listed, &[0..2, 8..10]).unwrap(), ["01", "89"]);
+        root.storage.delete("d/f").unwrap();
+        root.write("d/f", b"abcdefghijk");
+        let error = root.storage.read_listed(&listed, &[0..2]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        assert!(error.to_string().contains("d/f\" was replaced"), "{error}");
+        let now = root.storage.list_dir("d").unwrap().files.remove(0);
+        assert_eq!(root.storage.read_listed(&now, &[0..2]).unwrap(), ["ab"]);
+    });
+}
+
+#[test]
 fn a_missing_file_is_told_as_such() {
     on_every_root(|root| {
         root.write("there", b"x");

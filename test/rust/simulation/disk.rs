@@ -63,6 +63,7 @@ impl Disk {
                         size: bytes.len() as u64,
                         modified: *modified,
                         etag: None,
+                        inode: None,
                     });
                 }
             }

@@ -158,6 +158,7 @@ impl FileWriter for File {
                 size: self.bytes.len() as u64,
                 modified: process.now_on_disk(),
                 etag: None,
+                inode: None,
             })
         })
     }

@@ -32,7 +32,8 @@ fn read(store: &Store, json: &str) -> (Vec<ArrayRef>, ArrayRef) {
         })
         .collect();
     let flat: Vec<ArrayRef> = columns.iter().map(|column| cast(column, &DataType::Utf8View).unwrap()).collect();
-    let flat: Vec<&dyn Array> = flat.iter().map(AsRef::as_ref).collect();
+    let none = arrow::array::new_empty_array(&DataType::Utf8View);
+    let flat: Vec<&dyn Array> = flat.iter().map(AsRef::as_ref).chain([none.as_ref()]).collect();
     let values = arrow::compute::concat(&flat).unwrap();
     (columns, values)
 }
@@ -69,6 +70,35 @@ fn a_dictionary_given_up_halfway_is_none() {
     let (columns, values) = read(&store, "{}");
     assert!(!columns.iter().any(is_dictionary));
     assert_eq!(&values, &cast(&grows, &DataType::Utf8View).unwrap());
+}
+
+#[test]
+fn bounds_and_bloom_filters_hold_for_dictionaries_too() {
+    // Sorted: ten row groups of ten pages, each of one value.
+    let mut store = Store::new(&[("c", DataType::Utf8), ("n", DataType::Int64)]);
+    let sorted = text(|row| Some(format!("class {:02}", row / (ROWS / 100) * 2)));
+    let columns = batch(vec![("c", sorted), ("n", ints((0..ROWS as i64).map(|n| n * 7_368_787)))]);
+    let paged = properties()
+        .set_max_row_group_row_count(Some(ROWS / 10))
+        .set_data_page_row_count_limit(ROWS / 100)
+        .set_write_batch_size(ROWS / 100)
+        .set_bloom_filter_enabled(true);
+    store.add(file(&columns, paged));
+    store.files[0].meta.etag = None; // not to be remembered
+    let mut read_bytes = |json: &str, rows: usize| {
+        store.memory.take_read();
+        assert_eq!(read(&store, json).1.len(), rows, "{json}");
+        store.memory.take_read_bytes()
+    };
+    let all = read_bytes(r#"{"c": {"is_null": false}}"#, ROWS);
+    for (json, rows, most) in [
+        (r#"{"c": "class"}"#, 0, all / 3),
+        (r#"{"c": "class 07"}"#, 0, all / 3),
+        (r#"{"c": {"gte": "class 20", "lt": "class 22"}}"#, ROWS / 100, all / 2),
+    ] {
+        let bytes = read_bytes(json, rows);
+        assert!(bytes < most, "{json}: {bytes} of {all}");
+    }
 }
 
 #[test]
