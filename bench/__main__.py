@@ -33,10 +33,11 @@ def main() -> None:
     groups = options.group or (S3_GROUPS if options.s3 else GROUPS)
     output = options.output or REPOSITORY / ("build/bench/results-quick" if options.quick else "bench/results")
     output.mkdir(parents=True, exist_ok=True)
-    digest = extension_digest(extension_path())
+    extension = extension_path()
+    digest = extension_digest(extension)
     os.environ[RUN_VARIABLE] = SCRATCH.name
     results = output / ("results-s3.json" if options.s3 else "results.json")
-    found = {"parameters": dataclasses.asdict(parameters), "extension": digest, "machine": describe(), "runs": []}
+    found = {"parameters": dataclasses.asdict(parameters), "extension": digest, "machine": describe(extension), "runs": []}
     if options.resume and results.is_file():
         old = json.loads(results.read_text())
         if (old["extension"], json.dumps(old["parameters"])) == (digest, json.dumps(found["parameters"])):
@@ -57,25 +58,46 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 -m bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small data, into build/bench/results-quick")
     parser.add_argument("--s3", action="store_true", help="the groups on S3, and not those on local files")
-    parser.add_argument("--group", action="append", choices=[*GROUPS, *S3_GROUPS], help="only this group (may be given again)")
+    named = f"{', '.join(GROUPS)}; on S3, with --s3: {', '.join(S3_GROUPS)}"
+    parser.add_argument("--group", action="append", metavar="NAME", choices=[*GROUPS, *S3_GROUPS],
+                        help=f"only this group (may be given again): {named}")
     parser.add_argument("--only", default="", help="only comparisons with this text in their name")
     parser.add_argument("--duckdb", action="append", choices=DUCKDB_VERSIONS, help="only this version (may be given again)")
-    parser.add_argument("--output", type=Path, help="where results go (default: bench/results)")
+    parser.add_argument("--output", type=Path,
+                        help="where results go (default: bench/results; build/bench/results-quick with --quick)")
     parser.add_argument("--resume", action="store_true", help="keep the groups that this build has been measured in already")
+    sizes = parser.add_argument_group("sizes")
     for field in dataclasses.fields(Parameters):
-        kind = int if field.type == "int" else str
-        parser.add_argument("--" + field.name.replace("_", "-"), type=kind, help=argparse.SUPPRESS)
+        kind, metavar = KINDS[field.type]
+        sizes.add_argument("--" + field.name.replace("_", "-"), type=kind, metavar=metavar,
+                           help=f"{field.metadata['help']} ({defaults(field.name)})")
     return parser.parse_args()
+
+
+def comma_list(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(","))
+
+
+KINDS = {"int": (int, "N"), "str": (str, "TEXT"), "tuple[int, ...]": (comma_list, "N,N,N")}
+"""The type of a parameter -> how it is read, and its name in --help."""
+
+
+def defaults(name: str) -> str:
+    """What a parameter is where it is not given."""
+    full, quick = (shown(getattr(parameters, name)) for parameters in (Parameters(), Parameters.quick()))
+    return f"default: {full}" if full == quick else f"default: {full}; {quick} with --quick"
+
+
+def shown(value: int | str | tuple[int, ...]) -> str:
+    """As it is typed."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def chosen_parameters(options: argparse.Namespace) -> Parameters:
     """The defaults, and what was said otherwise."""
     parameters = Parameters.quick() if options.quick else Parameters()
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Parameters)}
-    given = {name: value for name, value in given.items() if value is not None}
-    if "partitions" in given:
-        given["partitions"] = tuple(int(count) for count in given["partitions"].split(","))
-    return dataclasses.replace(parameters, **given)
+    return dataclasses.replace(parameters, **{name: value for name, value in given.items() if value is not None})
 
 
 def run_group(version: str, group: str, parameters: Parameters, only: str) -> dict:

@@ -11,6 +11,10 @@ NATIVE = "DuckDB"
 LIBRARY = "Python library"
 PYARROW = "pyarrow"
 POLARS = "Polars"
+UNCACHED = "amplify, footers not cached"
+"""Ours, but each query reads the footers of its files: what DuckDB's default does."""
+NATIVE_CACHED = "DuckDB, metadata cache"
+"""DuckDB's own reader, keeping footers as ours does by default."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Way:
     """Before each run."""
     answer: Callable[[Any], Any] = lambda result: result
     """What `run` gave or left behind, in a form that is compared between the ways."""
+    restore: Callable[[], Any] = lambda: None
+    """After each run, also one that failed: what the other ways need to find as it was."""
 
 
 @dataclass(frozen=True)

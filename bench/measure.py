@@ -70,6 +70,8 @@ def run_once(way: Way, runs: Runs, expected: list) -> float | None:
     except Exception as error:
         runs.error = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
         return None
+    finally:
+        way.restore()
     if not expected:
         expected.append(answer)
     elif not same(answer, expected[0]):

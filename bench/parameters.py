@@ -8,6 +8,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CACHE = REPOSITORY / "build" / "bench"
@@ -16,32 +17,34 @@ RUN_VARIABLE = "AMPLIFY_BENCH_RUN"
 SCRATCH = CACHE / "scratch" / os.environ.get(RUN_VARIABLE, str(os.getpid()))
 """For what a run writes and throws away."""
 DUCKDB_VERSIONS = ("1.5.6", "2.0.0")
+BUILDS = [REPOSITORY / "build" / mode / "amplify.duckdb_extension" for mode in ("release", "quick")]
+"""Of this repository; the first that is there is measured."""
+Value = TypeVar("Value")
+
+
+def option(default: Value, meaning: str) -> Value:
+    """A field with its default and what --help says of it."""
+    return dataclasses.field(default=default, metadata={"help": meaning})
 
 
 @dataclass(frozen=True)
 class Parameters:
     """The same for every peer of a run."""
 
-    rows: int = 20_000_000
-    """Of the largest data set; the others are parts of it."""
-    repeats: int = 7
-    """How often each way is timed."""
-    threads: int = 2
-    memory_limit: str = "8GB"
-    """DuckDB's setting, in every session."""
-    seed: int = 1
-    partitions: tuple[int, ...] = (1_000, 10_000, 100_000)
-    """Sizes of the stores of many small partitions, each ten times the one before."""
-    appends: int = 1_000
-    """Of 500 rows each."""
-    records: int = 2_000
-    """Commits that a read is planned over."""
-    s3_partitions: int = 36_000
-    s3_bulk_bytes: int = 1_000_000_000
-    s3_stream_bytes: int = 10_000_000_000
-    s3_appends: int = 200
-    s3_delay_ms: int = 30
-    """Added to each request."""
+    rows: int = option(20_000_000, "rows of the largest data set; the others are parts of it")
+    repeats: int = option(7, "how often each way is timed, at least: three times as often where a round is short")
+    threads: int = option(2, "threads of every peer")
+    memory_limit: str = option("8GB", "DuckDB's setting, in every session")
+    seed: int = option(1, "seed of the data")
+    partitions: tuple[int, ...] = option((1_000, 10_000, 100_000), "sizes of the stores of many small partitions: a comma list"
+                                         " of three, each ten times the one before")
+    appends: int = option(1_000, "appends, of 500 rows each")
+    records: int = option(2_000, "commits that a read is planned over")
+    s3_partitions: int = option(36_000, "s3-month: partitions that one is read of")
+    s3_bulk_bytes: int = option(1_000_000_000, "s3-bulk: about how much is read")
+    s3_stream_bytes: int = option(10_000_000_000, "s3-memory: about how much is streamed in and out")
+    s3_appends: int = option(200, "s3-appends: appends, of 500 rows each")
+    s3_delay_ms: int = option(30, "milliseconds added to each request on S3")
 
     @classmethod
     def quick(cls) -> Parameters:
@@ -61,12 +64,15 @@ class Parameters:
 def extension_path() -> Path:
     """The extension that is measured: AMPLIFY_EXTENSION, or the release build, or the quick one."""
     named = os.environ.get("AMPLIFY_EXTENSION")
-    builds = [Path(named)] if named else [REPOSITORY / "build" / mode / "amplify.duckdb_extension"
-                                         for mode in ("release", "quick")]
-    for path in builds:
+    for path in [Path(named)] if named else BUILDS:
         if path.is_file():
             return path.resolve()
     raise SystemExit("There is no extension to measure: run make release, or name one in AMPLIFY_EXTENSION.")
+
+
+def is_build_of_repository(path: Path) -> bool:
+    """Whether the extension was built here, however it was named: of another one the commit is not known."""
+    return path.resolve() in [build.resolve() for build in BUILDS]
 
 
 def extension_digest(path: Path) -> str:

@@ -7,15 +7,16 @@ import platform
 import subprocess
 from pathlib import Path
 
-from bench.parameters import REPOSITORY
+from bench.parameters import REPOSITORY, is_build_of_repository
 
 
-def describe() -> dict:
-    """Processor, cores, memory, system, and the commit that is measured."""
+def describe(extension: Path) -> dict:
+    """Processor, cores, memory, system, and the commit that is measured: None where the extension is no build of it."""
     return {
         "cpu": processor(), "cores": os.cpu_count(), "memory_bytes": memory_bytes(),
         "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
-        "file_system": file_system(), "commit": commit(), "load_average": os.getloadavg()[0],
+        "file_system": file_system(), "commit": commit() if is_build_of_repository(extension) else None,
+        "load_average": os.getloadavg()[0],
     }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 
-from bench.comparison import OURS
+from bench.comparison import NATIVE, NATIVE_CACHED, OURS, UNCACHED
 
 GROWTH_TOLERANCE = 1.1
 """Noise that is forgiven before growth counts as faster than its input."""
@@ -13,8 +14,9 @@ GROWTH_TOLERANCE = 1.1
 def render(results: dict) -> str:
     lines = ["# Results", "", *conditions(results), "", "## Against the targets", "",
              "Ratios of ours to the peer: less than 1 is faster, or smaller. Median of the rounds, [least .. greatest].", "",
-             *targets(results), *growth(results), "", "## Every way", "",
-             "Median [least .. greatest] of one run; in brackets the ratio of ours to it.", "", *ways(results)]
+             *targets(results), *footers(results), *growth(results), "", "## Every way", "",
+             "Median [least .. greatest] of one run; in brackets the ratio of ours to it.", "", *ways(results),
+             *count_of_read(results)]
     return "\n".join(lines) + "\n"
 
 
@@ -24,8 +26,12 @@ def conditions(results: dict) -> list[str]:
     loads = [run["load_average"] for run in results["runs"]]
     return [
         f"- {machine['cpu']}, {machine['cores']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, {machine['system']}, {machine['file_system']}",
-        f"- commit {machine['commit']}; DuckDB {' and '.join(versions(results))}, {parameters['threads']} threads, memory limit {parameters['memory_limit']}",
+        f"- extension {results['extension']} " + (
+            f"(build of the repository at commit {machine['commit']})" if machine["commit"] else
+            "(named by AMPLIFY_EXTENSION; of which commit is not known)"),
+        f"- DuckDB {' and '.join(versions(results))}, {parameters['threads']} threads, memory limit {parameters['memory_limit']}",
         f"- {parameters['rows']:,} rows, seed {parameters['seed']}, files in the page cache",
+        "- unless a way says otherwise, Parquet footers are in the cache of ours and not in DuckDB's: the defaults of both",
         f"- load of the machine as groups began: {min(loads):.1f} to {max(loads):.1f}" + (
             " (others were at work: these figures are coarse)" if max(loads) > machine["cores"] + 1 else ""),
     ]
@@ -74,6 +80,30 @@ def verdict(comparison: dict) -> list[str]:
     return [spread(ratio), met]
 
 
+def footers(results: dict) -> Iterator[str]:
+    """What the cache of footers is worth: ours keeps them by default, DuckDB does not."""
+    found = [(version, comparison) for version, comparison in comparisons(results) if UNCACHED in comparison["ways"]]
+    if not found:
+        return
+    yield from ("", "## With and without footers in memory", "",
+                "By default ours keeps the Parquet footers of the rounds before, and DuckDB does not.", "",
+                "| workload | DuckDB | by default | both keep them | neither does |", "|---|---|---|---|---|")
+    for version, comparison in found:
+        ratios = (comparison["ratios"].get(NATIVE), comparison["ratios"].get(NATIVE_CACHED),
+                  between(comparison, UNCACHED, NATIVE))
+        yield f"| {comparison['title']} | {version} | {' | '.join(spread(ratio) if ratio else 'no figure' for ratio in ratios)} |"
+
+
+def between(comparison: dict, way: str, peer: str) -> dict | None:
+    """The ratio of one way to another, round by round; None where one of them has no measure.
+
+    Runs are in the order of the rounds, and a way that is left out of a round is left out from then on.
+    """
+    measured_ways = (comparison["ways"][name]["runs"] for name in (way, peer))
+    ratios = [ours / theirs for ours, theirs in zip(*measured_ways)]
+    return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)} if ratios else None
+
+
 def spread(ratio: dict) -> str:
     return f"{figure(ratio['median'])} [{figure(ratio['min'])} .. {figure(ratio['max'])}]"
 
@@ -114,6 +144,19 @@ def ways(results: dict) -> Iterator[str]:
         for name, way in comparison["ways"].items():
             yield f"- {name}: {measured(way, comparison['measure'])}{ratio_to(comparison, name)}"
         yield ""
+
+
+def count_of_read(results: dict) -> Iterator[str]:
+    """The figure that has no target, last, so that it is not overlooked."""
+    found = [(version, comparison) for version, comparison in comparisons(results)
+             if comparison["name"] == "count-of-read" and comparison["ratios"].get(NATIVE)]
+    if not found:
+        return
+    yield from ("## Without a target", "")
+    for version, comparison in found:
+        ours, native = (amount(comparison["ways"][name]["median"], "time") for name in (OURS, NATIVE))
+        times = spread(comparison["ratios"][NATIVE])
+        yield f"- {comparison['title']}, DuckDB {version}: {ours}, {times} times DuckDB's {native}; {comparison['note']}"
 
 
 def measured(way: dict, measure: str) -> str:

@@ -26,11 +26,13 @@ def images(session: Session) -> list[Comparison]:
     at_random, note = stores.images_at_random(count)
     unordered, foreign = Peers(session, at_random), Peers(session, stores.foreign(count))
     return [
-        Comparison("hour", "one hour inside one month", ours.tables(conditions=[*KEYS, *hour]), 0.15),
-        Comparison("lookup-keys", "point lookup by image_id with keys", ours.tables(conditions=[*KEYS, image]), 0.15),
-        Comparison("lookup-id", "point lookup by image_id alone, ids in order", ours.tables(conditions=[image]), 0.5),
-        Comparison("lookup-id-unordered", "point lookup by image_id alone, ids not sorted", unordered.tables(conditions=[image]),
-                   0.5, note=note),
+        Comparison("hour", "one hour inside one month", ours.tables(conditions=[*KEYS, *hour], footers=True), 0.15),
+        Comparison("lookup-keys", "point lookup by image_id with keys",
+                   ours.tables(conditions=[*KEYS, image], footers=True), 0.15),
+        Comparison("lookup-id", "point lookup by image_id alone, ids in order",
+                   ours.tables(conditions=[image], footers=True), 0.5),
+        Comparison("lookup-id-unordered", "point lookup by image_id alone, ids not sorted",
+                   unordered.tables(conditions=[image], footers=True), 0.5, note=note),
         Comparison("foreign-hour", "foreign store: one hour inside one month", foreign.tables(conditions=[*KEYS, *hour])),
         Comparison("foreign-lookup-id", "foreign store: point lookup by image_id alone", foreign.tables(conditions=[image])),
     ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bench.answers import rows
-from bench.comparison import LIBRARY, NATIVE, OURS, POLARS, PYARROW, Comparison, Way
+from bench.comparison import LIBRARY, NATIVE, NATIVE_CACHED, OURS, POLARS, PYARROW, UNCACHED, Comparison, Way
 from bench.dataset.stores import Stores
 from bench.session import Session
 from bench.workloads.lookups import INSTRUMENT, YEAR
-from bench.workloads.scans import Peers
+from bench.workloads.scans import Peers, without_footers
 
 
 def images(session: Session) -> list[Comparison]:
@@ -23,10 +23,13 @@ def images(session: Session) -> list[Comparison]:
 def counts(peers: Peers, conditions: list) -> dict[str, Way]:
     """The number of rows that meet the conditions."""
     query = "SELECT count(*) FROM {}"
+    ours = Way(lambda: peers.amplify.call("amplify_count", conditions))
     return {
-        OURS: Way(lambda: peers.amplify.call("amplify_count", conditions)),
+        OURS: ours,
         NATIVE: Way(lambda: peers.native.rows(query, conditions)),
         LIBRARY: Way(lambda: peers.library.rows(query, conditions)),
         PYARROW: Way(lambda: peers.pyarrow.count(conditions), answer=lambda count: [(count,)]),
         POLARS: Way(lambda: peers.polars.rows(peers.polars.polars.len(), conditions=conditions), answer=rows),
+        UNCACHED: without_footers(Way(lambda: peers.uncached.call("amplify_count", conditions)), ours),
+        NATIVE_CACHED: Way(lambda: peers.native_cached.rows(query, conditions)),
     }

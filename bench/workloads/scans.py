@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from bench.answers import digest, rows
-from bench.comparison import LIBRARY, NATIVE, OURS, POLARS, PYARROW, Comparison, Way
+from bench.comparison import LIBRARY, NATIVE, NATIVE_CACHED, OURS, POLARS, PYARROW, UNCACHED, Comparison, Way
 from bench.dataset.stores import Store, Stores
 from bench.peers.arrow_peer import Pyarrow
 from bench.peers.duckdb_peers import Amplify, Library, Native
@@ -37,20 +38,46 @@ class Peers:
         """Imported where it is used only, not to weigh on peaks of memory."""
         return Polars(self.store, self.session.parameters.threads)
 
-    def tables(self, columns: Sequence[str] | None = None, conditions=()) -> dict[str, Way]:
-        """The rows as a table in memory: Arrow's, or that of the peer. The library's way reads all columns."""
+    @cached_property
+    def uncached(self) -> Amplify:
+        """Ours without the cache of footers. Each call sets the process's cache to what its session says, and drops what
+        is too much: after it, the ways that go by a warm cache have to be run once."""
+        con = self.session.connect()
+        con.execute("SET GLOBAL amplify_footer_cache_bytes = 0")
+        return Amplify(con, self.store)
+
+    @cached_property
+    def native_cached(self) -> Native:
+        """DuckDB's own reader with its cache of footers, which is that of one database."""
+        con = self.session.connect()
+        con.execute("SET parquet_metadata_cache = true")
+        return Native(con, self.store)
+
+    def tables(self, columns: Sequence[str] | None = None, conditions=(), footers: bool = False) -> dict[str, Way]:
+        """The rows as a table in memory: Arrow's, or that of the peer. The library's way reads all columns. With `footers`,
+        also ours without a cache of footers and DuckDB's with one."""
         wanted = {name: self.store.columns[name] for name in columns or self.store.columns}
 
         def way(peer: Callable, columns=columns) -> Way:
             return Way(lambda: peer().table(columns, conditions), answer=lambda table: digest(self.session.con, table, wanted))
 
-        return {OURS: way(lambda: self.amplify), NATIVE: way(lambda: self.native), LIBRARY: way(lambda: self.library, None),
+        ways = {OURS: way(lambda: self.amplify), NATIVE: way(lambda: self.native), LIBRARY: way(lambda: self.library, None),
                 PYARROW: way(lambda: self.pyarrow), POLARS: way(lambda: self.polars)}
+        if footers:
+            ways |= {UNCACHED: without_footers(way(lambda: self.uncached), ways[OURS]),
+                     NATIVE_CACHED: way(lambda: self.native_cached)}
+        return ways
 
     def queries(self, query: str, conditions=()) -> dict[str, Way]:
         """The answer to a query in SQL, from the peers that speak it."""
         return {name: Way(lambda peer=peer: peer.rows(query, conditions), answer=rows)
                 for name, peer in ((OURS, self.amplify), (NATIVE, self.native))}
+
+
+def without_footers(uncached: Way, ours: Way) -> Way:
+    """`uncached`, after which `ours` finds the footers in memory again: untimed, and not each time just before ours is
+    timed, which would warm more for it than the footers."""
+    return dataclasses.replace(uncached, restore=ours.run)
 
 
 def images(session: Session) -> list[Comparison]:
