@@ -54,7 +54,7 @@ pub struct FileMeta {
 /// What tells a file from another one that has come to have its name, its size and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Inode {
-    /// Its number: that of the file until it is deleted, wherever it is moved.
+    /// Its number, which most file systems keep until the file is deleted.
     pub number: u64,
     /// When anything about it was last changed, its name included; in nanoseconds since 1970.
     pub changed_ns: i128,

@@ -333,11 +333,11 @@ fn read_ranges(path: &Path, ranges: &[Range<u64>], listed: Option<&FileMeta>) ->
     let file = File::open(path).map_err(failed)?;
     let check = || {
         let metadata = file.metadata()?;
-        // When it was changed in any way says nothing: it may have been moved or linked.
+        // The inode says nothing for certain: it changes as the file is moved or linked, and some network file systems
+        // make its number up anew.
         let is_listed = |listed: &FileMeta| -> io::Result<bool> {
             let now = file_meta(String::new(), &metadata)?;
-            let same_number = listed.inode.zip(now.inode).is_none_or(|(listed, now)| listed.number == now.number);
-            Ok((now.size, now.modified) == (listed.size, listed.modified) && same_number)
+            Ok((now.size, now.modified) == (listed.size, listed.modified))
         };
         Ok((metadata.len(), listed.map_or(Ok(true), is_listed)?))
     };

@@ -320,17 +320,22 @@ fn a_file_that_was_replaced_is_not_taken_for_the_one_that_was_listed() {
     fs::hard_link(&path, dir.path().join("backup")).unwrap();
     assert_eq!(read(&listed).unwrap(), ["23"]);
 
-    // Of the same size and time, under the same name.
-    let other = dir.path().join("other");
-    fs::write(&other, b"abcdefghij").unwrap();
-    fs::File::options().write(true).open(&other).unwrap().set_modified(listed.modified.into()).unwrap();
-    fs::rename(&other, &path).unwrap();
+    // Another file of the same size under the same name.
+    let replace = |modified: std::time::SystemTime| {
+        let other = dir.path().join("other");
+        fs::write(&other, b"abcdefghij").unwrap();
+        fs::File::options().write(true).open(&other).unwrap().set_modified(modified).unwrap();
+        fs::rename(&other, &path).unwrap();
+    };
+    replace(std::time::SystemTime::from(listed.modified) + Duration::from_millis(1));
     let error = read(&listed).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.to_string().contains("t/a.parquet\" was replaced"), "{error}");
+    // Of the same time too, a listing tells it by its inode.
+    replace(listed.modified.into());
     let now = local.list_dir("t").unwrap().files.remove(0);
     assert_eq!((now.size, now.modified), (listed.size, listed.modified));
-    assert_ne!(now, listed);
+    assert_ne!(now.inode, listed.inode);
     assert_eq!(read(&now).unwrap(), ["cd"]);
 
     // In place.
