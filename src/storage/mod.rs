@@ -210,7 +210,7 @@ pub trait Storage: Send + Sync + Debug {
     fn rename(&self, from: &str, to: &str) -> Result<()>;
 
     /// [`Storage::rename`] of many (from, to), concurrently where that helps. A file that is not there (any more) is
-    /// passed over; all others are tried, and the first failure is the answer.
+    /// passed over; the others are tried as long as the store answers, and the first failure is the answer.
     fn rename_all(&self, moves: &[(String, String)]) -> Result<()> {
         let passed_over = |result: Result<()>| match result {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -219,8 +219,8 @@ pub trait Storage: Send + Sync + Debug {
         first_failure(moves.iter().map(|(from, to)| passed_over(self.rename(from, to))))
     }
 
-    /// Copies many (from, to), to where nothing is yet, concurrently where that helps. All are tried; the first failure
-    /// is the answer, that of a file that is not there included.
+    /// Copies many (from, to), to where nothing is yet, concurrently where that helps. The first failure is the
+    /// answer, that of a file that is not there included; others may have been copied, or not.
     fn copy_all(&self, copies: &[(FileMeta, String)]) -> Result<()> {
         first_failure(copies.iter().map(|(from, to)| copy_through(self, from, to)))
     }
@@ -228,7 +228,8 @@ pub trait Storage: Send + Sync + Debug {
     /// Deletes a file; one that is not there is no error.
     fn delete(&self, path: &str) -> Result<()>;
 
-    /// [`Storage::delete`] of many, concurrently where that helps. All are tried; the first failure is the answer.
+    /// [`Storage::delete`] of many, concurrently where that helps. All are tried as long as the store answers;
+    /// the first failure is the answer.
     fn delete_all(&self, paths: &[String]) -> Result<()> {
         first_failure(paths.iter().map(|path| self.delete(path)))
     }
