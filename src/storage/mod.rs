@@ -31,7 +31,7 @@ use chrono::{DateTime, Utc};
 pub use self::cancel::Cancel;
 pub use self::local::Local;
 pub use self::options::{DEFAULT_COALESCE_GAP_BYTES, DEFAULT_REGION, OpenOptions, S3Options, Secret, UrlStyle};
-use self::remote::Remote;
+use self::remote::{Remote, is_known_scheme};
 pub use self::stats::{IoStats, io_stats};
 pub use self::tree::{Breadth, files_below};
 use crate::error::{Error, ErrorKind, Result};
@@ -313,6 +313,11 @@ pub fn both<A: Send, B: Send>(
 pub fn open(root: &str, options: &OpenOptions) -> Result<Arc<dyn Storage>> {
     if root.trim().is_empty() || root.contains('\0') {
         return Err(Error::invalid(format!("\"{}\" cannot be the root of a store!", root.escape_debug())));
+    }
+    let slashes = root.split_once(":/").filter(|(_, rest)| !rest.starts_with('/'));
+    if let Some((scheme, rest)) = slashes.filter(|(scheme, _)| is_known_scheme(scheme)) {
+        return Err(Error::invalid(format!("\"{root}\" cannot be the root of a store: it has one slash too few!"))
+            .with_hint(format!("Write {scheme}://{rest}; for a local directory of such a name ./{root}.")));
     }
     let path = match root.split_once("://") {
         None => root,

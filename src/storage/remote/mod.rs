@@ -46,6 +46,7 @@ use object_store::{Error as StoreError, GetOptions, GetRange, ObjectStoreExt};
 
 use self::bucket::Bucket;
 use self::location::Location;
+pub use self::location::is_known_scheme;
 use self::refusal::Refusal;
 use self::writer::RemoteWriter;
 use super::{
