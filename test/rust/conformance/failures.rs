@@ -86,11 +86,11 @@ fn a_store_that_never_answers_is_given_up_in_time() {
 #[test]
 fn a_store_that_never_answers_is_not_asked_for_the_rest() {
     type Many = dyn Fn(&dyn Storage, &[String]) -> Result<(), Error> + Sync;
-    fn to(path: &String) -> String {
+    fn to(path: &str) -> String {
         format!("{path}.moved")
     }
-    fn file(path: &String) -> FileMeta {
-        FileMeta { path: path.clone(), size: 1, modified: Utc::now(), etag: None }
+    fn file(path: &str) -> FileMeta {
+        FileMeta { path: path.to_owned(), size: 1, modified: Utc::now(), etag: None }
     }
     let calls: [(usize, &Many); 3] = [
         (32, &|storage, paths| {
