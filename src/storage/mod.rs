@@ -31,7 +31,7 @@ use chrono::{DateTime, Utc};
 pub use self::cancel::Cancel;
 pub use self::local::Local;
 pub use self::options::{DEFAULT_COALESCE_GAP_BYTES, DEFAULT_REGION, OpenOptions, S3Options, Secret, UrlStyle};
-use self::remote::Remote;
+use self::remote::{Remote, is_known_scheme};
 pub use self::stats::{IoStats, io_stats};
 pub use self::tree::{Breadth, files_below};
 use crate::error::{Error, ErrorKind, Result};
@@ -227,7 +227,7 @@ pub trait Storage: Send + Sync + Debug {
     fn rename(&self, from: &str, to: &str) -> Result<()>;
 
     /// [`Storage::rename`] of many (from, to), concurrently where that helps. A file that is not there (any more) is
-    /// passed over; all others are tried, and the first failure is the answer.
+    /// passed over; the others are tried as long as the store answers, and the first failure is the answer.
     fn rename_all(&self, moves: &[(String, String)]) -> Result<()> {
         let passed_over = |result: Result<()>| match result {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -236,8 +236,8 @@ pub trait Storage: Send + Sync + Debug {
         first_failure(moves.iter().map(|(from, to)| passed_over(self.rename(from, to))))
     }
 
-    /// Copies many (from, to), to where nothing is yet, concurrently where that helps. All are tried; the first failure
-    /// is the answer, that of a file that is not there included.
+    /// Copies many (from, to), to where nothing is yet, concurrently where that helps. The first failure is the
+    /// answer, that of a file that is not there included; others may have been copied, or not.
     fn copy_all(&self, copies: &[(FileMeta, String)]) -> Result<()> {
         first_failure(copies.iter().map(|(from, to)| copy_through(self, from, to)))
     }
@@ -245,7 +245,8 @@ pub trait Storage: Send + Sync + Debug {
     /// Deletes a file; one that is not there is no error.
     fn delete(&self, path: &str) -> Result<()>;
 
-    /// [`Storage::delete`] of many, concurrently where that helps. All are tried; the first failure is the answer.
+    /// [`Storage::delete`] of many, concurrently where that helps. All are tried as long as the store answers;
+    /// the first failure is the answer.
     fn delete_all(&self, paths: &[String]) -> Result<()> {
         first_failure(paths.iter().map(|path| self.delete(path)))
     }
@@ -335,6 +336,11 @@ pub fn both<A: Send, B: Send>(
 pub fn open(root: &str, options: &OpenOptions) -> Result<Arc<dyn Storage>> {
     if root.trim().is_empty() || root.contains('\0') {
         return Err(Error::invalid(format!("\"{}\" cannot be the root of a store!", root.escape_debug())));
+    }
+    let slashes = root.split_once(":/").filter(|(_, rest)| !rest.starts_with('/'));
+    if let Some((scheme, rest)) = slashes.filter(|(scheme, _)| is_known_scheme(scheme)) {
+        return Err(Error::invalid(format!("\"{root}\" cannot be the root of a store: it has one slash too few!"))
+            .with_hint(format!("Write {scheme}://{rest}; for a local directory of such a name ./{root}.")));
     }
     let path = match root.split_once("://") {
         None => root,

@@ -146,6 +146,7 @@ def test_tls_where_there_is_none(connect, s3):  # noqa: F811
     ("amplify_s3_endpoint", "not a host", ["amplify_s3_endpoint"]),
     ("amplify_s3_endpoint", f"http://user:{SECRET.replace('/', '')}@localhost:1", ["user or password"]),
     ("amplify_s3_secret_key", "", []),
+    ("amplify_s3_secret_key", f"{SECRET.replace('/', '')}\n", ["amplify_s3_secret_key holds a control character"]),
 ])
 def test_settings_that_cannot_be_meant(connect, s3, name, value, parts):  # noqa: F811
     con = connect()
@@ -156,7 +157,7 @@ def test_settings_that_cannot_be_meant(connect, s3, name, value, parts):  # noqa
     assert SECRET.replace("/", "") not in message
 
 
-@pytest.mark.parametrize("url", ["s3://", "s3:///x", "s3://UPPER CASE/x", "s3://test/../x", "s3://test?x=1"])
+@pytest.mark.parametrize("url", ["s3://", "s3:///x", "s3://UPPER CASE/x", "s3://test/../x", "s3://test?x=1", "s3:/test/x"])
 def test_roots_that_cannot_be_meant(connect, s3, url):  # noqa: F811
     con = connect()
     use(con, s3)

@@ -1,11 +1,16 @@
 //! Objects moved, copied and deleted, many at a time.
+//!
+//! What a store refuses of one object says nothing of the others: they are tried all the same. A store that does not
+//! answer at all is not asked for the rest: that would be a long wait for each few of thousands.
 
 use std::future::Future;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt};
 
+use super::failure::is_unanswered;
 use super::{CONCURRENT_REQUESTS, Remote};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::first_failure;
@@ -18,15 +23,16 @@ const CONCURRENT_BULKS: usize = 4;
 impl Remote {
     /// `false` where nothing is there to be moved.
     pub async fn rename_one(&self, from: &str, to: &str) -> Result<bool> {
-        Ok(self.in_time(self.copy_one("move", from, to)).await?
-            && self.in_time(self.delete_one(from)).await.map(|()| true)?)
+        let requests = Requests::of(self);
+        Ok(requests.copy("move", from, to).await? && requests.delete(from).await.map(|()| true)?)
     }
 
     /// See [`crate::storage::Storage::rename_all`]: copies, then deletes what was copied.
     pub async fn rename_many(&self, moves: &[(String, String)]) -> Result<()> {
+        let requests = Requests::of(self);
         let mut result = Ok(());
         for moves in moves.chunks(BULK) {
-            let copies = moves.iter().map(|(from, to)| self.in_time(self.copy_one("move", from, to)));
+            let copies = moves.iter().map(|(from, to)| requests.copy("move", from, to));
             let copies: Vec<Result<bool>> = stream::iter(copies).buffered(CONCURRENT_REQUESTS).collect().await;
             let mut copied = Vec::with_capacity(moves.len());
             for (answer, (from, _)) in copies.into_iter().zip(moves) {
@@ -36,15 +42,19 @@ impl Remote {
                     Err(error) => result = result.and(Err(error)),
                 }
             }
-            result = result.and(self.delete_many(&copied).await);
+            result = result.and(requests.delete_many(&copied).await);
+            if requests.are_in_vain() {
+                break;
+            }
         }
         result
     }
 
     /// Copies as many as are small enough for the store to do it by itself.
     pub async fn copy_many(&self, copies: impl Iterator<Item = (&str, &str)>) -> Result<()> {
+        let requests = &Requests::of(self);
         all(copies.map(|(from, to)| async move {
-            match self.in_time(self.copy_one("copy", from, to)).await? {
+            match requests.copy("copy", from, to).await? {
                 true => Ok(()),
                 false => Err(Error::new(
                     ErrorKind::NotFound,
@@ -55,37 +65,70 @@ impl Remote {
         .await
     }
 
-    /// `false` where nothing is there to be copied; `what` is being done.
-    async fn copy_one(&self, what: &str, from: &str, to: &str) -> Result<bool> {
-        let (source, target) = (self.location.key(from)?, self.location.key(to)?);
-        let failed = |error: StoreError| self.failure(what, from, &error);
-        match self.bucket.store.copy(&source, &target).await {
-            Ok(()) => Ok(true),
-            // Some stores do not find what they are to copy though it is there: who takes that for moved would leave
-            // replaced rows behind.
-            Err(StoreError::NotFound { .. }) => match self.bucket.store.get(&source).await {
-                Err(StoreError::NotFound { .. }) => Ok(false),
-                answer => {
-                    let bytes = answer.map_err(failed)?.bytes().await.map_err(failed)?;
-                    self.bucket.store.put(&target, bytes.into()).await.map_err(failed)?;
-                    Ok(true)
-                }
-            },
-            Err(error) => Err(failed(error)),
-        }
-    }
-
+    /// One that is not there is no error.
     pub async fn delete_one(&self, path: &str) -> Result<()> {
-        match self.bucket.store.delete(&self.location.key(path)?).await {
-            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.failure("delete", path, &error)),
-        }
+        Requests::of(self).delete(path).await
     }
 
     /// See [`crate::storage::Storage::delete_all`]: by the thousand where the store can.
     pub async fn delete_many(&self, paths: &[String]) -> Result<()> {
+        Requests::of(self).delete_many(paths).await
+    }
+}
+
+/// The requests of one call. Once one of them went without an answer, with all its tries, those that have not begun
+/// fail at once.
+struct Requests<'a> {
+    remote: &'a Remote,
+    in_vain: AtomicBool,
+}
+
+impl<'a> Requests<'a> {
+    fn of(remote: &'a Remote) -> Self {
+        Self { remote, in_vain: AtomicBool::new(false) }
+    }
+
+    fn are_in_vain(&self) -> bool {
+        self.in_vain.load(Ordering::Relaxed)
+    }
+
+    /// One of them, which does `what` to `path`.
+    async fn make<T>(&self, what: &str, path: &str, request: impl Future<Output = Result<T, StoreError>>) -> Result<T> {
+        let remote = self.remote;
+        if self.are_in_vain() {
+            let (place, endpoint) = (remote.location.display(path), &remote.bucket.place.endpoint);
+            let why = "the store did not answer the requests before";
+            return Err(Error::new(ErrorKind::Io, format!("Could not {what} \"{place}\" at {endpoint}: {why}!")));
+        }
+        let answer = remote.in_time(async { Ok(request.await) }).await;
+        // Who is in a hurry waits less long.
+        if answer.as_ref().map_or(true, |answer| answer.as_ref().is_err_and(is_unanswered)) {
+            self.in_vain.store(true, Ordering::Relaxed);
+        }
+        answer?.map_err(|error| remote.failure(what, path, &error))
+    }
+
+    /// `false` where nothing is there to be copied; `what` is being done.
+    async fn copy(&self, what: &str, from: &str, to: &str) -> Result<bool> {
+        let (source, target) = (self.remote.location.key(from)?, self.remote.location.key(to)?);
+        self.make(what, from, copy(self.remote.bucket.store.as_ref(), &source, &target)).await
+    }
+
+    async fn delete(&self, path: &str) -> Result<()> {
+        let key = self.remote.location.key(path)?;
+        let request = async {
+            match self.remote.bucket.store.delete(&key).await {
+                Err(StoreError::NotFound { .. }) => Ok(()),
+                answer => answer,
+            }
+        };
+        self.make("delete", path, request).await
+    }
+
+    async fn delete_many(&self, paths: &[String]) -> Result<()> {
         // What one round of single requests does is not worth a try.
-        let Some(client) = self.bucket.bulk_deletes.as_deref().filter(|_| paths.len() > CONCURRENT_REQUESTS) else {
+        let client = self.remote.bucket.bulk_deletes.as_deref();
+        let Some(client) = client.filter(|_| paths.len() > CONCURRENT_REQUESTS) else {
             return self.delete_singly(paths).await;
         };
         let bulks = paths.chunks(BULK).map(|paths| self.delete_bulk(client, paths));
@@ -95,16 +138,16 @@ impl Remote {
 
     /// By one request; where the store does not do that, or not all of it, singly.
     async fn delete_bulk(&self, client: &dyn ObjectStore, paths: &[String]) -> Result<()> {
-        let refuses = &self.bucket.refuses_bulk_deletes;
+        let refuses = &self.remote.bucket.refuses_bulk_deletes;
         if refuses.load(Ordering::Relaxed) {
             return self.delete_singly(paths).await;
         }
-        let keys = paths.iter().map(|path| self.location.key(path)).collect::<Result<Vec<_>>>()?;
+        let keys = paths.iter().map(|path| self.remote.location.key(path)).collect::<Result<Vec<_>>>()?;
         let keys = stream::iter(keys.into_iter().map(Ok)).boxed();
-        let deleted = client.delete_stream(keys).try_collect::<Vec<_>>();
-        let deleted = async { deleted.await.map_err(|error| self.failure("delete", "", &error)) };
-        if self.in_time(deleted).await.is_ok() {
-            return Ok(());
+        let request = async { client.delete_stream(keys).try_collect::<Vec<_>>().await };
+        let deleted = self.make("delete", "", request).await;
+        if deleted.is_ok() || self.are_in_vain() {
+            return deleted.map(drop);
         }
         self.delete_singly(paths).await?;
         refuses.store(true, Ordering::Relaxed);
@@ -112,7 +155,24 @@ impl Remote {
     }
 
     async fn delete_singly(&self, paths: &[String]) -> Result<()> {
-        all(paths.iter().map(|path| self.in_time(self.delete_one(path)))).await
+        all(paths.iter().map(|path| self.delete(path))).await
+    }
+}
+
+/// `false` where nothing is there to be copied.
+async fn copy(store: &dyn ObjectStore, source: &Path, target: &Path) -> Result<bool, StoreError> {
+    match store.copy(source, target).await {
+        Ok(()) => Ok(true),
+        // Some stores do not find what they are to copy though it is there: who takes that for moved would leave
+        // replaced rows behind.
+        Err(StoreError::NotFound { .. }) => match store.get(source).await {
+            Err(StoreError::NotFound { .. }) => Ok(false),
+            answer => {
+                let bytes = answer?.bytes().await?;
+                store.put(target, bytes.into()).await.map(|_| true)
+            }
+        },
+        Err(error) => Err(error),
     }
 }
 

@@ -7,7 +7,7 @@ use std::error::Error as StdError;
 
 use http::StatusCode;
 use object_store::Error as StoreError;
-use object_store::client::HttpError;
+use object_store::client::{HttpError, HttpErrorKind};
 
 use super::http::is_unconnected;
 use super::location::{Location, Provider};
@@ -77,6 +77,10 @@ impl Where {
                 "The session token has expired or is not of this store. {} Temporary keys have all three of them.",
                 self.keys_to_check()
             ),
+            ("", StatusCode::NOT_FOUND) => {
+                let store = if self.provider == Provider::S3 { "an S3 store" } else { "such a store" };
+                format!("What answers at {} does not look like {store}. {}", self.endpoint, self.endpoint_to_check())
+            }
             ("RequestTimeTooSkewed" | "RequestExpired", _) => "Check the clock of this machine.".to_owned(),
             ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _) => {
                 self.region_to_check(refusal)
@@ -194,6 +198,13 @@ pub fn find<T: StdError + 'static>(error: &StoreError) -> Option<&T> {
     chain(error).find_map(|error| error.downcast_ref::<T>())
 }
 
+/// Whether the store cannot be reached, or took too long to answer: it is likely to do the same to the next request.
+pub fn is_unanswered(error: &StoreError) -> bool {
+    chain(error)
+        .filter_map(|error| error.downcast_ref::<HttpError>())
+        .any(|http| http.kind() == HttpErrorKind::Timeout || is_unconnected(http))
+}
+
 /// An error and what caused it, innermost last.
 fn chain(error: &StoreError) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     std::iter::successors(Some(error as &(dyn StdError + 'static)), |error| StdError::source(*error))
@@ -203,7 +214,6 @@ fn chain(error: &StoreError) -> impl Iterator<Item = &(dyn StdError + 'static)> 
 mod tests {
     use super::*;
     use http::HeaderMap;
-    use object_store::client::HttpErrorKind;
 
     fn place() -> Where {
         let secrets = vec![Secret::new("AKIAHUSH"), Secret::new("")];

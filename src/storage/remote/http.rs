@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Method, StatusCode};
+use http::header::IF_MATCH;
+use http::{Method, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
@@ -39,7 +40,7 @@ const MAX_REQUESTS: usize = 128;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until an answer begins, and between the pieces of its body.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same where the store has to move an object's bytes itself before it answers.
+/// The same where the store has work to do before it answers: to move an object's bytes, or to delete a thousand.
 const WORK_TIMEOUT: Duration = Duration::from_secs(60);
 /// A body may be sent as slowly as this before the wait for its answer is over.
 const SLOWEST_BYTES_PER_SECOND: u64 = 128 << 10;
@@ -124,10 +125,13 @@ impl Service {
         let kind = kind_of(&request);
         let sent_bytes = request.body().content_length() as u64;
         let streamed = kind == RequestKind::Get;
+        // What is put where nothing is, as a whole, finds all that it needs.
+        let needs_object = request.headers().contains_key(IF_MATCH) || asks_for(request.uri(), "partNumber");
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         count_request(kind, sent_bytes);
-        let answer = tokio::time::timeout(patience(kind, sent_bytes), self.client.execute(request)).await;
+        let answer =
+            tokio::time::timeout(patience(kind, request.uri(), sent_bytes), self.client.execute(request)).await;
         let answer = match answer.unwrap_or_else(|_| Err(silence())) {
             Err(error) if is_unconnected(&error) && self.is_elsewhere() => {
                 return Err(HttpError::new(HttpErrorKind::Unknown, error));
@@ -147,7 +151,7 @@ impl Service {
             status if status.is_success() => {}
             // What object_store itself makes something of.
             StatusCode::NOT_MODIFIED | StatusCode::PRECONDITION_FAILED => {}
-            StatusCode::NOT_FOUND if !names_no_bucket(&refusal()) => {}
+            StatusCode::NOT_FOUND if is_of_an_object(kind, needs_object, &body, &refusal()) => {}
             // Azure's way to say what others say by 412.
             StatusCode::CONFLICT if refusal().is("BlobAlreadyExists") => {}
             _ => {
@@ -167,8 +171,15 @@ impl Service {
     }
 }
 
-fn names_no_bucket(refusal: &Refusal) -> bool {
-    refusal.is("NoSuchBucket") || refusal.is("ContainerNotFound")
+/// Whether a 404 says that an object is not there; else it is one of a missing bucket, or of a server that is no store.
+fn is_of_an_object(kind: RequestKind, needs_object: bool, body: &[u8], refusal: &Refusal) -> bool {
+    match (&refusal.code, kind) {
+        (_, RequestKind::List) => false,
+        (Some(code), _) => !matches!(code.as_str(), "NoSuchBucket" | "ContainerNotFound"),
+        (None, RequestKind::Put) => needs_object && body.is_empty(),
+        (None, RequestKind::Get) => body.is_empty(),
+        (None, _) => true,
+    }
 }
 
 /// Of S3, Google and Azure.
@@ -185,20 +196,29 @@ fn kind_of(request: &HttpRequest) -> RequestKind {
         }
         Method::PUT => RequestKind::Put,
         // Many objects at once.
-        Method::POST if request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "delete")) => {
-            RequestKind::Delete
-        }
+        Method::POST if asks_for(request.uri(), "delete") => RequestKind::Delete,
         Method::POST => RequestKind::Post,
         Method::DELETE => RequestKind::Delete,
         _ => RequestKind::Get,
     }
 }
 
+/// Whether the query has a part of this name.
+fn asks_for(uri: &Uri, name: &str) -> bool {
+    let is_named = |part: &str| part.split('=').next() == Some(name);
+    uri.query().is_some_and(|query| query.split('&').any(is_named))
+}
+
 /// How long the beginning of an answer is waited for.
-fn patience(kind: RequestKind, sent_bytes: u64) -> Duration {
-    // A deletion with a body is one of many objects.
-    let works =
-        matches!(kind, RequestKind::Copy | RequestKind::Post) || (kind == RequestKind::Delete && sent_bytes > 0);
+fn patience(kind: RequestKind, uri: &Uri, sent_bytes: u64) -> Duration {
+    let works = match kind {
+        RequestKind::Copy => true,
+        // The beginning of an upload in parts is not, its end is.
+        RequestKind::Post => !asks_for(uri, "uploads"),
+        // One with a body is of many objects.
+        RequestKind::Delete => sent_bytes > 0,
+        _ => false,
+    };
     let answer = if works { WORK_TIMEOUT } else { ANSWER_TIMEOUT };
     answer + Duration::from_secs(sent_bytes / SLOWEST_BYTES_PER_SECOND)
 }
@@ -265,5 +285,25 @@ impl Body for Watched {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_makes_the_store_work_waits_for_long() {
+        let waits = |kind, query: &str, bytes| {
+            let uri = format!("http://localhost:9000/bucket/key?{query}").parse().unwrap();
+            patience(kind, &uri, bytes).as_secs()
+        };
+        assert_eq!(waits(RequestKind::Post, "uploads", 0), 10);
+        assert_eq!(waits(RequestKind::Post, "uploads=", 0), 10);
+        assert_eq!(waits(RequestKind::Post, "uploadId=uploads", 900), 60);
+        assert_eq!(waits(RequestKind::Copy, "", 0), 60);
+        assert_eq!(waits(RequestKind::Delete, "delete", 900), 60);
+        assert_eq!(waits(RequestKind::Delete, "", 0), 10);
+        assert_eq!(waits(RequestKind::Put, "partNumber=1", 8 << 20), 10 + 64);
     }
 }

@@ -15,6 +15,22 @@ pub enum Provider {
     Azure,
 }
 
+/// Whether a URL of this scheme names a root in an object store.
+pub fn is_known_scheme(scheme: &str) -> bool {
+    Provider::of(scheme).is_some()
+}
+
+impl Provider {
+    fn of(scheme: &str) -> Option<Self> {
+        match scheme.to_lowercase().as_str() {
+            "s3" | "s3a" => Some(Self::S3),
+            "gs" => Some(Self::Google),
+            "az" | "abfss" => Some(Self::Azure),
+            _ => None,
+        }
+    }
+}
+
 /// A root in an object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
@@ -35,18 +51,13 @@ impl Location {
     /// `Unsupported` for another scheme, `InvalidInput` for a bucket or prefix that cannot be meant.
     pub fn parse(root: &str) -> Result<Self> {
         let (scheme, rest) = root.split_once("://").unwrap_or(("", root));
-        let provider = match scheme.to_lowercase().as_str() {
-            "s3" | "s3a" => Provider::S3,
-            "gs" => Provider::Google,
-            "az" | "abfss" => Provider::Azure,
-            _ => {
-                return Err(Error::new(
-                    ErrorKind::Unsupported,
-                    format!("\"{root}\" cannot be the root of a store: {scheme}:// is not supported!"),
-                )
-                .with_hint("The root is a local path, or s3://bucket/prefix, gs://…, az://…, abfss://…."));
-            }
-        };
+        let provider = Provider::of(scheme).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unsupported,
+                format!("\"{root}\" cannot be the root of a store: {scheme}:// is not supported!"),
+            )
+            .with_hint("The root is a local path, or s3://bucket/prefix, gs://…, az://…, abfss://….")
+        })?;
         // What stands before an @ may be a password.
         let shown = match rest.split_once('@') {
             Some((_, behind)) if scheme != "abfss" => format!("{scheme}://…@{behind}"),

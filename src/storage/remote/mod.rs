@@ -46,6 +46,7 @@ use object_store::{Error as StoreError, GetOptions, GetRange, ObjectMeta, Object
 
 use self::bucket::Bucket;
 use self::location::Location;
+pub use self::location::is_known_scheme;
 use self::refusal::Refusal;
 use self::writer::RemoteWriter;
 use super::{
@@ -304,14 +305,18 @@ impl Storage for Remote {
         let small = copies.iter().filter(is_small).map(|(from, to)| (from.path.as_str(), to.as_str()));
         let mut result = self.wait(self.copy_many(small));
         for (from, to) in copies.iter().filter(|copy| !is_small(copy)) {
-            result = result.and(copy_through(self, from, to));
+            // Each is a long time's work, which may be in vain.
+            if result.is_err() {
+                break;
+            }
+            result = copy_through(self, from, to);
         }
         result
     }
 
     fn delete(&self, path: &str) -> Result<()> {
         self.require_conditional_writes()?;
-        self.wait(self.in_time(self.delete_one(path)))
+        self.wait(self.delete_one(path))
     }
 
     fn delete_all(&self, paths: &[String]) -> Result<()> {

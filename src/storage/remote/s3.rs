@@ -74,15 +74,12 @@ impl S3Config {
                 text(&endpoint)
             }
         };
-        for (key, value) in values.iter().map(|(key, value)| (key.as_ref(), value)).chain([("region", &region)]) {
+        for (key, value) in values.iter().map(|(key, value)| (*key, value)).chain([(Key::Region, &region)]) {
             // It would be part of a header or an address. The value may be a secret.
             if value.contains(|c: char| c.is_control()) {
-                return Err(Error::invalid(format!(
-                    "The S3 setting {key} holds a control character, such as a line break!"
-                ))
-                .with_hint(
-                    "Settings amplify_s3_… and variables AWS_… say it; a key that was pasted may end with one.",
-                ));
+                let name = name_of(key, options);
+                return Err(Error::invalid(format!("{name} holds a control character, such as a line break!"))
+                    .with_hint("A text that was pasted may end with one. Set it again without."));
             }
         }
         set(&mut values, Key::Region, region);
@@ -143,6 +140,20 @@ fn take_keys(values: &mut Vec<(Key, String)>, options: &S3Options) -> Result<()>
         set(values, Key::Token, token.expose().to_owned());
     }
     Ok(())
+}
+
+/// How who set it calls a value.
+fn name_of(key: Key, options: &S3Options) -> String {
+    let given = options.access_key.is_some();
+    let region_given = options.region.as_ref().is_some_and(|region| region != DEFAULT_REGION);
+    match key {
+        Key::AccessKeyId if given => "amplify_s3_access_key".to_owned(),
+        Key::SecretAccessKey if given => "amplify_s3_secret_key".to_owned(),
+        Key::Token if given => "amplify_s3_session_token".to_owned(),
+        Key::Region if region_given => "amplify_s3_region".to_owned(),
+        Key::Region => "AWS_REGION (or AWS_DEFAULT_REGION) in the environment".to_owned(),
+        key => format!("{} in the environment", key.as_ref().to_uppercase()),
+    }
 }
 
 fn half(given: &str, missing: &str) -> Error {

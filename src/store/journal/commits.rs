@@ -4,7 +4,7 @@
 //! write needs the highest number, and the records of writes that are still pending: those have higher numbers than
 //! the floors of their markers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -19,6 +19,32 @@ const MAX_MISSING: u64 = 1_000_000;
 
 /// Records with their numbers.
 pub type Records = Vec<(u64, Arc<Record>)>;
+
+/// The records that a write has read above its own floor. No record changes, and none above the floor of a pending
+/// marker is trimmed: what a write has seen there it will find again, until it is given up, as its missing marker tells.
+/// Readers have no marker, and so nothing to keep.
+#[derive(Debug)]
+pub struct Seen {
+    floor: u64,
+    records: BTreeMap<u64, Arc<Record>>,
+}
+
+impl Seen {
+    /// For a write whose marker has this floor.
+    pub fn above(floor: u64) -> Self {
+        Self { floor, records: BTreeMap::new() }
+    }
+
+    /// For who has no marker.
+    pub fn nothing() -> Self {
+        Self::above(u64::MAX)
+    }
+
+    fn keep(&mut self, found: &BTreeMap<u64, Arc<Record>>) {
+        let kept = found.iter().filter(|(seq, _)| **seq > self.floor);
+        self.records.extend(kept.map(|(seq, record)| (*seq, record.clone())));
+    }
+}
 
 /// The numbers that one listing found.
 #[derive(Debug, Default)]
@@ -73,6 +99,11 @@ impl Commits {
     /// A number that was not listed is asked for by name before it is believed gone: a listing that runs beside writers
     /// may miss one. `floor` is that of a marker or a number known to be there, so that few are.
     pub fn above(&self, journal: &Journal, floor: u64) -> Result<Option<Records>> {
+        self.above_by(journal, floor, &mut Seen::nothing())
+    }
+
+    /// [`Commits::above`] for a write, that reads no record twice which it may keep.
+    pub fn above_by(&self, journal: &Journal, floor: u64, seen: &mut Seen) -> Result<Option<Records>> {
         if self.highest() <= floor {
             return Ok(Some(Records::new()));
         }
@@ -86,15 +117,14 @@ impl Commits {
             ))
             .with_hint("A file was put there that is none of amplify's. Take it out of the journal."));
         }
-        let mut records = Records::new();
-        for (seq, record) in range.clone().zip(read(journal, range)?) {
-            match record {
-                Some(record) => records.push(record),
-                None if self.numbers.contains(&seq) => return Ok(None),
-                None => {}
-            }
+        let unseen: Vec<u64> = range.clone().filter(|seq| !seen.records.contains_key(seq)).collect();
+        let mut found: BTreeMap<u64, Arc<Record>> = read(journal, unseen.iter().copied())?.flatten().collect();
+        if unseen.iter().any(|seq| !found.contains_key(seq) && self.numbers.contains(seq)) {
+            return Ok(None);
         }
-        Ok(Some(records))
+        seen.keep(&found);
+        found.extend(seen.records.range(range).map(|(seq, record)| (*seq, record.clone())));
+        Ok(Some(found.into_iter().collect()))
     }
 }
 
@@ -130,4 +160,36 @@ pub fn read(
         records.push(record.map(|record| (seq, Arc::new(record))));
     }
     Ok(records.into_iter())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{self, OpenOptions};
+    use crate::store::environment::testing::TestEnvironment;
+    use crate::store::table::TableName;
+
+    #[test]
+    fn a_write_reads_no_record_above_its_floor_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = storage::open(dir.path().to_str().unwrap(), &OpenOptions::default()).unwrap();
+        let journal = Journal::new(storage.clone(), TableName::parse("t").unwrap(), TestEnvironment::of(1));
+        for _ in 0..4 {
+            let append = journal.begin(Kind::Append, None).unwrap();
+            append.commit(BTreeSet::new(), 0, 0, &mut |_| Ok(Vec::new())).unwrap();
+        }
+        let commits = Commits::list(&journal).unwrap();
+        let numbers = |records: Option<Records>| records.map(|records| records.iter().map(|(seq, _)| *seq).collect());
+        let mut seen = Seen::above(2);
+        let mut above_1 = || -> Option<Vec<u64>> { numbers(commits.above_by(&journal, 1, &mut seen).unwrap()) };
+        assert_eq!(above_1(), Some(vec![2, 3, 4]));
+        for seq in [3, 4] {
+            storage.delete(&names::commit_path(&journal.table, seq)).unwrap();
+        }
+        assert_eq!(above_1(), Some(vec![2, 3, 4]));
+        assert!(commits.above(&journal, 2).unwrap().is_none(), "a reader believes what is gone");
+        // Below the floor another writer may have trimmed it.
+        storage.delete(&names::commit_path(&journal.table, 2)).unwrap();
+        assert_eq!(above_1(), None);
+    }
 }

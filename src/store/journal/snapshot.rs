@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::commits::Commits;
+use super::commits::{Commits, Seen};
 use super::names::{self, parse_data_file, parse_pending};
 use super::record::{Kind, Record};
 use super::{Journal, MAX_TRIES};
@@ -78,13 +78,13 @@ impl Journal {
     ///
     /// Records are read only above the lowest floor of a pending marker. Below, and where nothing is pending, every
     /// write is settled: what it replaced had gone to the trash before its marker went.
-    pub(super) fn snapshot_of(&self, commits: &Commits) -> Result<Option<Snapshot>> {
+    pub(super) fn snapshot_of(&self, commits: &Commits, seen: &mut Seen) -> Result<Option<Snapshot>> {
         let pending = pending(self)?;
         let void = void(self)?;
         let mut snapshot = Snapshot { journaled: true, highest: commits.highest(), ..Snapshot::default() };
         snapshot.unsettled = pending.iter().map(|(_, txid)| txid.clone()).collect();
         if let Some(floor) = pending.iter().map(|(floor, _)| *floor).min() {
-            let Some(records) = commits.above(self, floor)? else { return Ok(None) };
+            let Some(records) = commits.above_by(self, floor, seen)? else { return Ok(None) };
             for (_, record) in records {
                 if record.kind != Kind::Abort && !void.contains(&record.txid) {
                     snapshot.unsettled.remove(&record.txid);
@@ -130,7 +130,7 @@ impl Journal {
                 journaled = true;
                 continue;
             }
-            let Some(mut snapshot) = self.snapshot_of(&commits)? else { continue };
+            let Some(mut snapshot) = self.snapshot_of(&commits, &mut Seen::nothing())? else { continue };
             let listed = list()?;
             if let Some(later) = self.appended_since(&snapshot)? {
                 snapshot.unsettled.extend(later);

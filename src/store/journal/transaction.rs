@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::batch::{BatchName, Claimed, CommittedBatch};
-use super::commits::{self, Commits, Records};
+use super::commits::{self, Commits, Records, Seen};
 use super::names;
 use super::record::{self, Kind, Marker, Record};
 use super::recover::Recovered;
@@ -22,6 +22,7 @@ pub struct Transaction {
     floor: u64,
     /// Of step 3: the highest is `base`.
     commits: Commits,
+    seen: Seen,
     /// Below the root.
     files: Vec<String>,
     /// How many of them are whole.
@@ -68,6 +69,7 @@ impl Journal {
             txid,
             floor,
             commits: Commits::default(),
+            seen: Seen::above(floor),
             files: Vec::new(),
             whole: 0,
             open: true,
@@ -77,7 +79,7 @@ impl Journal {
         let (pending, commits) = both(self.storage.as_ref(), || snapshot::pending(self), || Commits::list(self))?;
         let recovered = self.recover_dead(&transaction.txid, &pending)?;
         transaction.commits = if recovered { Commits::list(self)? } else { commits };
-        let since = transaction.commits.above(self, floor)?;
+        let since = transaction.commits.above_by(self, floor, &mut transaction.seen)?;
         // Nothing above our floor is trimmed while we are pending.
         if since.is_none() {
             return Err(transaction.given_up());
@@ -196,7 +198,7 @@ impl Transaction {
 
     /// Step 5. `tried` is the number of a record that may have been put, though another was found there.
     fn look_again(
-        &self,
+        &mut self,
         tried: Option<u64>,
         own: &[String],
         record: &mut Record,
@@ -204,10 +206,10 @@ impl Transaction {
     ) -> Result<Look> {
         let journal = &self.journal;
         let commits = Commits::list(journal)?;
-        let since = commits.above(journal, self.floor)?;
+        let since = commits.above_by(journal, self.floor, &mut self.seen)?;
         self.check_not_aborted(since.as_ref())?;
         let snapshot = match self.kind {
-            Kind::Overwrite => journal.snapshot_of(&commits)?,
+            Kind::Overwrite => journal.snapshot_of(&commits, &mut self.seen)?,
             _ => None,
         };
         // The marker goes after the void mark is put, or after a commit was settled.

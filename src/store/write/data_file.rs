@@ -275,6 +275,11 @@ impl<W: Write> Write for Resumed<'_, W> {
 
 /// What parquet or the storage below it reported.
 fn failed(encoder: &Encoder, source: ParquetError) -> Error {
+    // What was wrapped on its way through parquet is shown as it was.
+    let source = match source {
+        ParquetError::External(source) => source,
+        source => source.into(),
+    };
     Error::new(ErrorKind::Io, format!("Could not write a data file of table \"{}\"", encoder.table()))
         .with_source(source)
 }

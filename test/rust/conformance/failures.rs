@@ -1,10 +1,14 @@
 //! What cannot work: an error in time, by its meaning, with what to check, and without keys.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use amplify::error::{Error, ErrorKind};
-use amplify::storage::{self, Cancel, OpenOptions, S3Options, Secret, Storage, cancellable};
+use amplify::storage::{self, Cancel, FileMeta, OpenOptions, S3Options, Secret, Storage, cancellable};
+use chrono::Utc;
 
 use super::stores;
 
@@ -76,6 +80,89 @@ fn a_store_that_never_answers_is_given_up_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     all_fail("s3://b/p", &options(&endpoint), ErrorKind::Io, &[&endpoint, "did not answer"]);
+}
+
+/// What is done to many files at a time costs a silent store one round of requests, however many files there are.
+#[test]
+fn a_store_that_never_answers_is_not_asked_for_the_rest() {
+    type Many = dyn Fn(&dyn Storage, &[String]) -> Result<(), Error> + Sync;
+    fn to(path: &str) -> String {
+        format!("{path}.moved")
+    }
+    fn file(path: &str) -> FileMeta {
+        FileMeta { path: path.to_owned(), size: 1, modified: Utc::now(), etag: None }
+    }
+    let calls: [(usize, &Many); 3] = [
+        (32, &|storage, paths| {
+            storage.rename_all(&paths.iter().map(|path| (path.clone(), to(path))).collect::<Vec<_>>())
+        }),
+        (32, &|storage, paths| storage.copy_all(&paths.iter().map(|path| (file(path), to(path))).collect::<Vec<_>>())),
+        // By the thousand, and not one by one after that.
+        (1, &|storage, paths| storage.delete_all(paths)),
+    ];
+    std::thread::scope(|scope| {
+        for (most_requests, call) in calls {
+            scope.spawn(move || {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let endpoint = format!("http://{}", listener.local_addr().unwrap());
+                let asked = Arc::new(AtomicUsize::new(0));
+                let count = asked.clone();
+                std::thread::spawn(move || {
+                    let mut clients = Vec::new();
+                    while let Ok((client, _)) = listener.accept() {
+                        count.fetch_add(1, Ordering::Relaxed);
+                        clients.push(client);
+                    }
+                });
+                let storage = storage::open("s3://b/p", &OpenOptions { single_writer: true, ..options(&endpoint) });
+                let paths: Vec<String> = (0..300).map(|number| format!("t/{number}")).collect();
+                let began = Instant::now();
+                let error = call(storage.unwrap().as_ref(), &paths).unwrap_err();
+                assert!(began.elapsed() < Duration::from_secs(75), "it took {:?}", began.elapsed());
+                assert_eq!(error.kind(), ErrorKind::Io);
+                assert!(error.to_string().contains("no answer in time"), "{error}");
+                let asked = asked.load(Ordering::Relaxed);
+                assert!((1..=most_requests).contains(&asked), "{asked} requests");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_server_of_something_else_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut asked = Vec::new();
+                let mut buffer = [0; 4096];
+                while !asked.windows(4).any(|end| end == b"\r\n\r\n") {
+                    match client.read(&mut buffer) {
+                        Ok(read @ 1..) => asked.extend_from_slice(&buffer[..read]),
+                        _ => return,
+                    }
+                }
+                let page = if asked.starts_with(b"PUT") { "" } else { "<html><h1>Nothing matches.</h1></html>" };
+                let length = page.len();
+                let head = format!("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+                let _ = client.write_all((head + page).as_bytes());
+            });
+        }
+    });
+    let storage = storage::open("s3://b/p", &options(&endpoint)).unwrap();
+    for error in [
+        storage.read("t/x").map(drop).unwrap_err(),
+        storage.read_ranges("t/x", &[0..1]).map(drop).unwrap_err(),
+        storage.list_dir("t").map(drop).unwrap_err(),
+        storage.put_if_absent("t/x", b"x").map(drop).unwrap_err(),
+    ] {
+        let text = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::Io, "{text}");
+        for part in [endpoint.as_str(), "404 Not Found", "does not look like an S3 store", "amplify_s3_endpoint"] {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
+    }
 }
 
 #[test]
