@@ -309,7 +309,7 @@ fn a_file_that_was_replaced_is_not_taken_for_the_one_that_was_listed() {
     let path = dir.path().join("deep/root/t/a.parquet");
     put(&local, "t/a.parquet", b"0123456789");
     let listed = local.list_dir("t").unwrap().files.remove(0);
-    let read = |file: &FileMeta| local.read_listed(file, &[2..4]);
+    let read = |file: &FileMeta| local.read_listed(file, std::slice::from_ref(&(2..4)));
     assert_eq!(read(&listed).unwrap(), ["23"]);
 
     // Moved, it is the same file; so is one that a backup links.

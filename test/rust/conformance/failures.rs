@@ -90,7 +90,7 @@ fn a_store_that_never_answers_is_not_asked_for_the_rest() {
         format!("{path}.moved")
     }
     fn file(path: &str) -> FileMeta {
-        FileMeta { path: path.to_owned(), size: 1, modified: Utc::now(), etag: None }
+        FileMeta { path: path.to_owned(), size: 1, modified: Utc::now(), etag: None, inode: None }
     }
     let calls: [(usize, &Many); 3] = [
         (32, &|storage, paths| {

@@ -73,32 +73,20 @@ fn a_dictionary_given_up_halfway_is_none() {
 }
 
 #[test]
-fn bounds_and_bloom_filters_hold_for_dictionaries_too() {
-    // Sorted: ten row groups of ten pages, each of one value.
-    let mut store = Store::new(&[("c", DataType::Utf8), ("n", DataType::Int64)]);
-    let sorted = text(|row| Some(format!("class {:02}", row / (ROWS / 100) * 2)));
-    let columns = batch(vec![("c", sorted), ("n", ints((0..ROWS as i64).map(|n| n * 7_368_787)))]);
-    let paged = properties()
-        .set_max_row_group_row_count(Some(ROWS / 10))
-        .set_data_page_row_count_limit(ROWS / 100)
-        .set_write_batch_size(ROWS / 100)
-        .set_bloom_filter_enabled(true);
-    store.add(file(&columns, paged));
-    store.files[0].meta.etag = None; // not to be remembered
-    let mut read_bytes = |json: &str, rows: usize| {
+fn bounds_hold_for_dictionaries_too() {
+    let mut store = Store::new(&[("c", DataType::Utf8)]);
+    let sorted = text(|row| Some(format!("class {:02}", row / (ROWS / 100))));
+    let grouped = properties().set_max_row_group_row_count(Some(ROWS / 10));
+    store.add(file(&batch(vec![("c", sorted)]), grouped));
+    let read_bytes = |json: &str, rows: usize| {
         store.memory.take_read();
         assert_eq!(read(&store, json).1.len(), rows, "{json}");
         store.memory.take_read_bytes()
     };
-    let all = read_bytes(r#"{"c": {"is_null": false}}"#, ROWS);
-    for (json, rows, most) in [
-        (r#"{"c": "class"}"#, 0, all / 3),
-        (r#"{"c": "class 07"}"#, 0, all / 3),
-        (r#"{"c": {"gte": "class 20", "lt": "class 22"}}"#, ROWS / 100, all / 2),
-    ] {
-        let bytes = read_bytes(json, rows);
-        assert!(bytes < most, "{json}: {bytes} of {all}");
-    }
+    // The first reads the footer too.
+    let [_, all] = [0; 2].map(|_| read_bytes(r#"{"c": {"gte": "class"}}"#, ROWS));
+    assert!(all > 0);
+    assert_eq!(read_bytes(r#"{"c": "class 990"}"#, 0), 0);
 }
 
 #[test]
