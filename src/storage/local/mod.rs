@@ -23,6 +23,7 @@
 //! Symbolic links inside the root are followed: they are the user's. Names that are not UTF-8 are passed over where
 //! they start with `.` or `_`; elsewhere they are an error, since what lies there would silently be missing.
 
+mod read;
 mod root;
 mod staged;
 #[cfg(test)]
@@ -39,11 +40,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use self::read::{file_meta, missing_or_io, read_file, read_ranges};
 use self::root::Root;
 use self::staged::{Linked, Staged, is_temporary};
 use self::writer::LocalWriter;
-use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{self, Change, FileMeta, FileWriter, Inode, Listing, PutOutcome, Storage};
+use crate::error::{Error, Result};
+use crate::storage::{self, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
 
 /// Listing so many directories is worth a thread.
 const DIRS_PER_THREAD: usize = 64;
@@ -106,8 +108,7 @@ impl Storage for Local {
             match metadata {
                 Entry::Dir => listing.dirs.push(name),
                 Entry::File(metadata) if !is_temporary(&name) => {
-                    let path = if dir.is_empty() { name } else { format!("{dir}/{name}") };
-                    listing.files.push(file_meta(path, &metadata).map_err(failed)?);
+                    listing.files.push(file_meta(storage::join(dir, &name), &metadata).map_err(failed)?);
                 }
                 Entry::File(_) => {}
             }
@@ -306,101 +307,6 @@ fn utf8_name(entry: &DirEntry) -> Result<Option<String>> {
         Err(_) => Err(Error::corrupt(format!("The name of \"{}\" is not UTF-8!", entry.path().display()))
             .with_hint("Rename it, or move it out of the store.")),
     }
-}
-
-fn file_meta(path: String, metadata: &fs::Metadata) -> io::Result<FileMeta> {
-    let (size, modified) = (metadata.len(), metadata.modified()?.into());
-    Ok(FileMeta { path, size, modified, etag: None, inode: inode(metadata) })
-}
-
-#[cfg(unix)]
-fn inode(metadata: &fs::Metadata) -> Option<Inode> {
-    use std::os::unix::fs::MetadataExt;
-
-    const SECOND_NS: i128 = 1_000_000_000;
-    let changed_ns = i128::from(metadata.ctime()) * SECOND_NS + i128::from(metadata.ctime_nsec());
-    Some(Inode { number: metadata.ino(), changed_ns })
-}
-
-#[cfg(not(unix))]
-fn inode(_: &fs::Metadata) -> Option<Inode> {
-    None
-}
-
-/// Ranges of the file at `path`, which has to be the one that was `listed`, and to stay it.
-fn read_ranges(path: &Path, ranges: &[Range<u64>], listed: Option<&FileMeta>) -> Result<Vec<Bytes>> {
-    let failed = |error| missing_or_io("read", path, error);
-    let file = File::open(path).map_err(failed)?;
-    let check = || {
-        let metadata = file.metadata()?;
-        // The inode says nothing for certain: it changes as the file is moved or linked, and some network file systems
-        // make its number up anew.
-        let is_listed = |listed: &FileMeta| -> io::Result<bool> {
-            let now = file_meta(String::new(), &metadata)?;
-            Ok((now.size, now.modified) == (listed.size, listed.modified))
-        };
-        Ok((metadata.len(), listed.map_or(Ok(true), is_listed)?))
-    };
-    let replaced = || storage::replaced(path.display().to_string());
-    let (size, is_listed) = check().map_err(failed)?;
-    if !is_listed {
-        return Err(replaced());
-    }
-    let cut_off = |range: &Range<u64>| {
-        Error::corrupt(format!(
-            "\"{}\" is cut off: bytes {} to {} were to be read, but it has {size}!",
-            path.display(),
-            range.start,
-            range.end
-        ))
-    };
-    let read = |range: &Range<u64>| {
-        let length = range.end.checked_sub(range.start).and_then(|length| usize::try_from(length).ok());
-        let length = length.ok_or_else(|| Error::internal(format!("{range:?} is no range of bytes")))?;
-        // Checked before memory is taken: a damaged footer may ask for any length.
-        if range.end > size {
-            return Err(cut_off(range));
-        }
-        let mut bytes = vec![0; length];
-        match read_exact_at(&file, &mut bytes, range.start) {
-            Err(error) if error.kind() == IoErrorKind::UnexpectedEof => Err(cut_off(range)),
-            result => result.map_err(failed),
-        }?;
-        Ok(Bytes::from(bytes))
-    };
-    let answers = ranges.iter().map(read).collect();
-    // It may have been written to meanwhile.
-    if listed.is_some() && !check().map_err(failed)?.1 {
-        return Err(replaced());
-    }
-    answers
-}
-
-fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Err(error) if error.kind() == IoErrorKind::NotFound => Ok(None),
-        result => result.map(Some).map_err(|error| Error::io("read", path.display(), error)),
-    }
-}
-
-/// `NotFound` where the file is gone, so that a reader may look for it elsewhere.
-fn missing_or_io(what: &str, path: &Path, error: io::Error) -> Error {
-    if error.kind() == IoErrorKind::NotFound {
-        return Error::new(ErrorKind::NotFound, format!("File \"{}\" is not there!", path.display()));
-    }
-    Error::io(what, path.display(), error)
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-#[cfg(not(unix))]
-fn read_exact_at(mut file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    use std::io::{Read, Seek, SeekFrom};
-    file.seek(SeekFrom::Start(offset))?;
-    file.read_exact(bytes)
 }
 
 /// [`Storage::put_if_absent`] without hard links: the file is whole only after it is there.

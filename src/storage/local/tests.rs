@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 use super::*;
+use crate::error::ErrorKind;
 
 /// A root that is not there yet, in a directory that is.
-fn fresh() -> (TempDir, Local) {
+pub(super) fn fresh() -> (TempDir, Local) {
     let dir = TempDir::new().unwrap();
     let local = Local::open(&dir.path().join("deep/root"), true).unwrap();
     (dir, local)
 }
 
-fn put(local: &Local, path: &str, bytes: &[u8]) {
+pub(super) fn put(local: &Local, path: &str, bytes: &[u8]) {
     assert_eq!(local.put_if_absent(path, bytes).unwrap(), PutOutcome::Created, "{path}");
 }
 
@@ -284,63 +285,6 @@ fn an_update_keeps_the_permissions() {
     local.update("r/tables.json", &mut |_| Ok(Some(b"2".to_vec()))).unwrap();
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o664);
     assert_eq!(fs::read(&file).unwrap(), b"2");
-}
-
-#[test]
-fn reads_ranges_and_tells_what_is_cut_off() {
-    let (_dir, local) = fresh();
-    put(&local, "t/a", b"0123456789");
-    assert_eq!(local.read_ranges("t/a", &[2..4, 0..0, 9..10]).unwrap(), ["23", "", "9"]);
-    for range in [8..11, 0..u64::MAX, 11..11] {
-        let error = local.read_ranges("t/a", std::slice::from_ref(&range)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Corrupt);
-        assert!(
-            error.to_string().contains("deep/root/t/a\" is cut off") && error.to_string().contains("10!"),
-            "{error}"
-        );
-    }
-    assert_eq!(local.read_ranges("t/none", &[]).unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(local.read("t/none").unwrap(), None);
-}
-
-#[test]
-fn a_file_that_was_replaced_is_not_taken_for_the_one_that_was_listed() {
-    let (dir, local) = fresh();
-    let path = dir.path().join("deep/root/t/a.parquet");
-    put(&local, "t/a.parquet", b"0123456789");
-    let listed = local.list_dir("t").unwrap().files.remove(0);
-    let read = |file: &FileMeta| local.read_listed(file, std::slice::from_ref(&(2..4)));
-    assert_eq!(read(&listed).unwrap(), ["23"]);
-
-    // Moved, it is the same file; so is one that a backup links.
-    local.rename("t/a.parquet", "trash/a.parquet").unwrap();
-    assert_eq!(read(&listed).unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(read(&FileMeta { path: "trash/a.parquet".to_owned(), ..listed.clone() }).unwrap(), ["23"]);
-    local.rename("trash/a.parquet", "t/a.parquet").unwrap();
-    fs::hard_link(&path, dir.path().join("backup")).unwrap();
-    assert_eq!(read(&listed).unwrap(), ["23"]);
-
-    // Another file of the same size under the same name.
-    let replace = |modified: std::time::SystemTime| {
-        let other = dir.path().join("other");
-        fs::write(&other, b"abcdefghij").unwrap();
-        fs::File::options().write(true).open(&other).unwrap().set_modified(modified).unwrap();
-        fs::rename(&other, &path).unwrap();
-    };
-    replace(std::time::SystemTime::from(listed.modified) + Duration::from_millis(1));
-    let error = read(&listed).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert!(error.to_string().contains("t/a.parquet\" was replaced"), "{error}");
-    // Of the same time too, a listing tells it by its inode.
-    replace(listed.modified.into());
-    let now = local.list_dir("t").unwrap().files.remove(0);
-    assert_eq!((now.size, now.modified), (listed.size, listed.modified));
-    assert_ne!(now.inode, listed.inode);
-    assert_eq!(read(&now).unwrap(), ["cd"]);
-
-    // In place.
-    fs::write(&path, b"xyz").unwrap();
-    assert_eq!(read(&now).unwrap_err().kind(), ErrorKind::Conflict);
 }
 
 #[test]
