@@ -1,14 +1,14 @@
 //! The real world for the store: this machine's clock, this process, random identifiers.
 
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::store::environment::{Environment, Writer};
+use crate::store::journal::Memory;
 
 /// The longest wait between two tries of something that another writer was faster at.
 const LONGEST_WAIT_MS: u64 = 500;
@@ -22,8 +22,7 @@ pub struct System {
 /// What is asked of the system once a process: its number (a fork has another), its host and its identity.
 static PROCESS: Mutex<Option<(u32, String, String)>> = Mutex::new(None);
 
-/// Writes of this process that it could not clear away.
-static ABANDONED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+static MEMORY: LazyLock<Memory> = LazyLock::new(Memory::default);
 
 impl System {
     /// `engine` is what runs us: `DuckDB v1.5.6`.
@@ -77,12 +76,8 @@ impl Environment for System {
             && process_identity(writer.pid).as_deref() == Some(&writer.process)
     }
 
-    fn abandon(&self, txid: &str) {
-        ABANDONED.lock().unwrap_or_else(PoisonError::into_inner).insert(txid.to_owned());
-    }
-
-    fn is_abandoned(&self, txid: &str) -> bool {
-        ABANDONED.lock().unwrap_or_else(PoisonError::into_inner).contains(txid)
+    fn memory(&self) -> &Memory {
+        &MEMORY
     }
 
     fn back_off(&self, attempt: u32) {

@@ -18,6 +18,7 @@ mod remote;
 mod stats;
 mod tree;
 
+use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::io::Write;
 use std::ops::Range;
@@ -107,6 +108,9 @@ pub enum PutOutcome {
 /// What makes the new bytes of a file from those that are there (`None`: no such file); `Ok(None)` leaves it alone.
 pub type Change<'a> = dyn FnMut(Option<&[u8]>) -> Result<Option<Vec<u8>>> + 'a;
 
+/// The name of the file of a number.
+pub type Numbered = dyn Fn(u64) -> String + Sync;
+
 /// What takes the files of a tree, page by page: the number of the tree, and files. Its answer is whether more of that tree
 /// is wanted.
 pub type Visit<'a> = dyn FnMut(usize, Vec<FileMeta>) -> bool + 'a;
@@ -188,6 +192,14 @@ pub trait Storage: Send + Sync + Debug {
     /// The names of the files right in `dir`, sorted: a [`Storage::list_dir`] that need not ask for sizes and times.
     fn list_names(&self, dir: &str) -> Result<Vec<String>> {
         Ok(self.list_dir(dir)?.files.iter().map(|file| file.name().to_owned()).collect())
+    }
+
+    /// Of files that are called `name(0)`, `name(1)` and so on, names that sort as their numbers do: those in `dir` from
+    /// the number `first` on, up to the first that is not there. How many there are before costs nothing.
+    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Vec<FileMeta>> {
+        let mut run = Run::new(dir, first, name);
+        run.take(self.list_dir(dir)?.files);
+        Ok(run.files)
     }
 
     /// A whole small file, or `None` where there is none.
@@ -278,6 +290,36 @@ fn copy_through(storage: &(impl Storage + ?Sized), from: &FileMeta, to: &str) ->
         start = end;
     }
     writer.finish().map(drop)
+}
+
+/// See [`Storage::list_run`].
+struct Run<'a> {
+    dir: &'a str,
+    name: &'a Numbered,
+    next: u64,
+    files: Vec<FileMeta>,
+}
+
+impl<'a> Run<'a> {
+    fn new(dir: &'a str, first: u64, name: &'a Numbered) -> Self {
+        Self { dir, name, next: first, files: Vec::new() }
+    }
+
+    /// Takes those of `listed`, sorted by path, that belong to it, and passes over those that no number has. `false`:
+    /// the run has come to its end.
+    fn take(&mut self, listed: impl IntoIterator<Item = FileMeta>) -> bool {
+        for file in listed {
+            match file.path.cmp(&join(self.dir, &(self.name)(self.next))) {
+                Ordering::Less => {}
+                Ordering::Equal => {
+                    self.files.push(file);
+                    self.next += 1;
+                }
+                Ordering::Greater => return false,
+            }
+        }
+        true
+    }
 }
 
 /// The path of what is called `name` in `dir` (`""`: the root).

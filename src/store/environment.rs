@@ -6,6 +6,8 @@ use std::fmt::Debug;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::store::journal::Memory;
+
 /// Who writes: what a pending marker and a commit record say of their writer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Writer {
@@ -33,10 +35,8 @@ pub trait Environment: Send + Sync + Debug {
     fn is_gone(&self, writer: &Writer) -> bool;
     /// Whether the process of `writer` is known to run.
     fn is_running(&self, writer: &Writer) -> bool;
-    /// Notes a write of this process that was given up and could not be cleared away, as on a network that is gone.
-    fn abandon(&self, txid: &str);
-    /// Whether a write was noted so: then its marker need not wait for the end of this process.
-    fn is_abandoned(&self, txid: &str) -> bool;
+    /// What this process remembers of journals.
+    fn memory(&self) -> &Memory;
     /// Waits before try number `attempt` (from 1) of something that another writer was faster at.
     fn back_off(&self, attempt: u32);
 }
@@ -58,7 +58,7 @@ pub(in crate::store) mod testing {
         pub writer: Writer,
         /// Processes that have ended.
         pub gone: Mutex<Vec<u32>>,
-        abandoned: Mutex<Vec<String>>,
+        memory: Memory,
         last_txid: AtomicU64,
     }
 
@@ -68,7 +68,7 @@ pub(in crate::store) mod testing {
             let writer = Writer { host: "here".into(), pid, engine: "test".into(), process: pid.to_string() };
             let now = Mutex::new(DateTime::UNIX_EPOCH + chrono::Duration::days(365));
             let last_txid = AtomicU64::new(u64::from(pid) << 32);
-            Arc::new(Self { now, writer, gone: Mutex::default(), abandoned: Mutex::default(), last_txid })
+            Arc::new(Self { now, writer, gone: Mutex::default(), memory: Memory::default(), last_txid })
         }
     }
 
@@ -93,12 +93,8 @@ pub(in crate::store) mod testing {
             false
         }
 
-        fn abandon(&self, txid: &str) {
-            self.abandoned.lock().unwrap().push(txid.to_owned());
-        }
-
-        fn is_abandoned(&self, txid: &str) -> bool {
-            self.abandoned.lock().unwrap().iter().any(|known| known == txid)
+        fn memory(&self) -> &Memory {
+            &self.memory
         }
 
         fn back_off(&self, _attempt: u32) {}

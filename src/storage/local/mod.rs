@@ -45,7 +45,7 @@ use self::root::Root;
 use self::staged::{Linked, Staged, is_temporary};
 use self::writer::LocalWriter;
 use crate::error::{Error, Result};
-use crate::storage::{self, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use crate::storage::{self, Change, FileMeta, FileWriter, Listing, Numbered, PutOutcome, Storage};
 
 /// Listing so many directories is worth a thread.
 const DIRS_PER_THREAD: usize = 64;
@@ -231,6 +231,20 @@ impl Storage for Local {
         }
         names.sort_unstable();
         Ok(names)
+    }
+
+    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Vec<FileMeta>> {
+        let mut files = Vec::new();
+        for number in first.. {
+            let path = storage::join(dir, &name(number));
+            let target = self.root.file(&path)?;
+            match fs::metadata(&target).and_then(|metadata| file_meta(path, &metadata)) {
+                Ok(file) => files.push(file),
+                Err(error) if matches!(error.kind(), IoErrorKind::NotFound | IoErrorKind::NotADirectory) => break,
+                Err(error) => return Err(Error::io("look for", target.display(), error)),
+            }
+        }
+        Ok(files)
     }
 
     fn remove_empty_dirs(&self, dir: &str) -> Result<()> {

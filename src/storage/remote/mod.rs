@@ -50,8 +50,8 @@ pub use self::location::is_known_scheme;
 use self::refusal::Refusal;
 use self::writer::RemoteWriter;
 use super::{
-    Access, Cancel, Change, FileMeta, FileWriter, Listing, OpenOptions, PutOutcome, Storage, Visit, copy_through,
-    replaced,
+    Access, Cancel, Change, FileMeta, FileWriter, Listing, Numbered, OpenOptions, PutOutcome, Storage, Visit,
+    copy_through, replaced,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -244,6 +244,10 @@ impl Storage for Remote {
         let visit = RefCell::new(visit);
         let lists = dirs.iter().enumerate().map(|(number, dir)| self.list_below_one(number, dir, &visit));
         self.wait(stream::iter(lists).buffered(CONCURRENT_LISTS).try_collect())
+    }
+
+    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Vec<FileMeta>> {
+        self.wait(self.in_time(self.list_run_from(dir, first, name)))
     }
 
     fn read(&self, path: &str) -> Result<Option<Bytes>> {

@@ -4,15 +4,18 @@
 //! write needs the highest number, and the records of writes that are still pending: those have higher numbers than
 //! the floors of their markers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::Journal;
+use super::memory::Listed;
 use super::names::{self, parse_commit};
+use super::numbers::Numbers;
 use super::record::{self, Kind, Record};
 use crate::error::{Error, Result};
+use crate::storage::FileMeta;
 
 /// More numbers than this are not missing from a listing, nor trimmed under a marker: something else is wrong.
 const MAX_MISSING: u64 = 1_000_000;
@@ -46,28 +49,65 @@ impl Seen {
     }
 }
 
-/// The numbers that one listing found.
-#[derive(Debug, Default)]
+/// The numbers of the records that there were at one time.
+#[derive(Debug, Clone, Default)]
 pub struct Commits {
-    numbers: BTreeSet<u64>,
+    numbers: Numbers,
     /// When the lowest was written, by the storage's clock; `None` where the listing does not say.
     lowest_written: Option<DateTime<Utc>>,
 }
 
 impl Commits {
-    /// Lists them.
+    /// The numbers of now. Where this process has listed them before, it goes on from the highest of then: numbers
+    /// follow each other. Of those below it, some may have been trimmed since.
     pub fn list(journal: &Journal) -> Result<Self> {
+        let (memory, location, at) =
+            (journal.environment.memory(), journal.commits_location(), journal.environment.now());
+        if let Some(Listed { mut commits, newest, .. }) = memory.listed(&location, at) {
+            let mut since = commits.since_highest(journal)?;
+            if since.first() == Some(&newest) {
+                commits.numbers.extend(since.iter().filter_map(|file| parse_commit(file.name())));
+                let newest = since.pop().unwrap_or(newest);
+                memory.remember(location, Listed { at, commits: commits.clone(), newest });
+                return Ok(commits);
+            }
+            // Another journal has come to be here.
+            memory.forget(&location);
+        }
+        let (commits, newest) = Self::list_with_newest(journal)?;
+        if let Some(newest) = newest {
+            memory.remember(location, Listed { at, commits: commits.clone(), newest });
+        }
+        Ok(commits)
+    }
+
+    /// The numbers of now, and none that has been trimmed before.
+    pub fn list_all(journal: &Journal) -> Result<Self> {
+        Ok(Self::list_with_newest(journal)?.0)
+    }
+
+    fn list_with_newest(journal: &Journal) -> Result<(Self, Option<FileMeta>)> {
         let dir = names::commits_dir(&journal.table);
         if !journal.storage.access().remote {
             // Here the times would cost a system call each.
             let names = journal.storage.list_names(&dir)?;
             let numbers = names.iter().filter_map(|name| parse_commit(name)).collect();
-            return Ok(Self { numbers, lowest_written: None });
+            let commits = Self { numbers, lowest_written: None };
+            let newest = if commits.is_empty() { None } else { commits.since_highest(journal)?.into_iter().next() };
+            return Ok((commits, newest));
         }
         let files = journal.storage.list_dir(&dir)?.files;
-        let commits = || files.iter().filter_map(|file| Some((parse_commit(file.name())?, file.modified)));
-        let lowest_written = commits().min().map(|(_, written)| written);
-        Ok(Self { numbers: commits().map(|(seq, _)| seq).collect(), lowest_written })
+        let mut commits: Vec<(u64, FileMeta)> =
+            files.into_iter().filter_map(|file| Some((parse_commit(file.name())?, file))).collect();
+        commits.sort_unstable_by_key(|(seq, _)| *seq);
+        let lowest_written = commits.first().map(|(_, file)| file.modified);
+        let numbers = commits.iter().map(|(seq, _)| *seq).collect();
+        Ok((Self { numbers, lowest_written }, commits.pop().map(|(_, file)| file)))
+    }
+
+    /// The file of the highest number, and those of the numbers that have followed it since; none where it is gone.
+    fn since_highest(&self, journal: &Journal) -> Result<Vec<FileMeta>> {
+        journal.storage.list_run(&names::commits_dir(&journal.table), self.highest(), &names::commit)
     }
 
     /// Whether there is none.
@@ -78,19 +118,19 @@ impl Commits {
     /// When the lowest was written; `None` where there is none.
     pub fn lowest_written(&self, journal: &Journal) -> Result<Option<DateTime<Utc>>> {
         match (self.lowest_written, self.numbers.first()) {
-            (None, Some(&lowest)) => Ok(read_by_number(journal, lowest)?.map(|record| record.at)),
+            (None, Some(lowest)) => Ok(read_by_number(journal, lowest)?.map(|record| record.at)),
             (written, _) => Ok(written),
         }
     }
 
     /// The highest number; 0 for none.
     pub fn highest(&self) -> u64 {
-        self.numbers.last().copied().unwrap_or(0)
+        self.numbers.last().unwrap_or(0)
     }
 
     /// The listed records that are still there, in their order.
     pub fn all(&self, journal: &Journal) -> Result<Records> {
-        Ok(read(journal, self.numbers.iter().copied())?.flatten().collect())
+        Ok(read(journal, self.numbers.iter())?.flatten().collect())
     }
 
     /// The records above `floor`, in their order; `None` where one that was listed has been trimmed since: the list has
@@ -108,8 +148,7 @@ impl Commits {
             return Ok(Some(Records::new()));
         }
         let range = floor + 1..=self.highest();
-        let listed = self.numbers.range(range.clone()).count() as u64;
-        if self.highest() - floor - listed > MAX_MISSING {
+        if self.highest() - floor - self.numbers.count_above(floor) > MAX_MISSING {
             return Err(Error::corrupt(format!(
                 "The journal \"{}\" has a record of number {}, and most of those before it are missing!",
                 journal.storage.location(&names::commits_dir(&journal.table)),
@@ -119,7 +158,8 @@ impl Commits {
         }
         let unseen: Vec<u64> = range.clone().filter(|seq| !seen.records.contains_key(seq)).collect();
         let mut found: BTreeMap<u64, Arc<Record>> = read(journal, unseen.iter().copied())?.flatten().collect();
-        if unseen.iter().any(|seq| !found.contains_key(seq) && self.numbers.contains(seq)) {
+        if unseen.iter().any(|seq| !found.contains_key(seq) && self.numbers.contains(*seq)) {
+            journal.environment.memory().forget(&journal.commits_location());
             return Ok(None);
         }
         seen.keep(&found);
@@ -135,7 +175,7 @@ pub fn record_of<'a>(records: &'a Records, txid: &str) -> Option<&'a (u64, Arc<R
 
 /// The commit of a write, with its number; `None` where it has none that counts: an abort, a void one, none at all.
 pub fn commit_of(journal: &Journal, txid: &str) -> Result<Option<(u64, Arc<Record>)>> {
-    let records = Commits::list(journal)?.all(journal)?;
+    let records = Commits::list_all(journal)?.all(journal)?;
     let void = journal.storage.read(&names::void_path(&journal.table, txid))?.is_some();
     let commit = record_of(&records, txid).filter(|(_, record)| record.kind != Kind::Abort && !void);
     Ok(commit.cloned())
@@ -164,20 +204,93 @@ pub fn read(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+
+    use chrono::Duration;
+
     use super::*;
     use crate::storage::{self, OpenOptions};
     use crate::store::environment::testing::TestEnvironment;
     use crate::store::table::TableName;
+
+    fn append(journal: &Journal) {
+        let append = journal.begin(Kind::Append, None).unwrap();
+        append.commit(BTreeSet::new(), 0, 0, &mut |_| Ok(Vec::new())).unwrap();
+    }
+
+    fn listed(journal: &Journal) -> Vec<u64> {
+        Commits::list(journal).unwrap().numbers.iter().collect()
+    }
+
+    /// A journal as two processes see it, and the directory of its commits.
+    fn two_processes(dir: &tempfile::TempDir) -> ([(Journal, Arc<TestEnvironment>); 2], PathBuf) {
+        let storage = storage::open(dir.path().to_str().unwrap(), &OpenOptions::default()).unwrap();
+        let process = |pid: u32| {
+            let environment = TestEnvironment::of(pid);
+            (Journal::new(storage.clone(), TableName::parse("t").unwrap(), environment.clone()), environment)
+        };
+        ([process(1), process(2)], dir.path().join("_registry/journal/t/commits"))
+    }
+
+    #[test]
+    fn a_list_goes_on_from_the_last_one_for_an_hour() {
+        let dir = tempfile::tempdir().unwrap();
+        let ([(journal, environment), (other, _)], commits) = two_processes(&dir);
+        assert_eq!(listed(&journal), [] as [u64; 0]);
+        (0..3).for_each(|_| append(&other));
+        assert_eq!(listed(&journal), [1, 2, 3]);
+        // What is gone from below is seen by who lists all of them.
+        std::fs::remove_file(commits.join(names::commit(1))).unwrap();
+        append(&other);
+        append(&other);
+        assert_eq!(listed(&journal), [1, 2, 3, 4, 5]);
+        assert_eq!(Commits::list_all(&journal).unwrap().numbers.iter().collect::<Vec<_>>(), [2, 3, 4, 5]);
+        *environment.now.lock().unwrap() += Duration::minutes(61);
+        assert_eq!(listed(&journal), [2, 3, 4, 5]);
+        *environment.now.lock().unwrap() -= Duration::minutes(62);
+        std::fs::remove_file(commits.join(names::commit(2))).unwrap();
+        assert_eq!(listed(&journal), [3, 4, 5], "the clock was set back");
+    }
+
+    #[test]
+    fn a_record_that_was_trimmed_since_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let ([(journal, _), (other, _)], commits) = two_processes(&dir);
+        (0..3).for_each(|_| append(&other));
+        assert_eq!(listed(&journal), [1, 2, 3]);
+        std::fs::remove_file(commits.join(names::commit(2))).unwrap();
+        let list = Commits::list(&journal).unwrap();
+        assert!(list.above(&journal, 1).unwrap().is_none(), "number 2 has to be missed");
+        let list = Commits::list(&journal).unwrap();
+        let above_1: Vec<u64> = list.above(&journal, 1).unwrap().unwrap().iter().map(|(seq, _)| *seq).collect();
+        assert_eq!(above_1, [3]);
+    }
+
+    #[test]
+    fn another_journal_in_its_place_is_not_taken_for_the_one_that_was_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        let ([(journal, _), (other, _)], commits) = two_processes(&dir);
+        (0..3).for_each(|_| append(&other));
+        assert_eq!(listed(&journal), [1, 2, 3]);
+        std::fs::remove_dir_all(&commits).unwrap();
+        assert_eq!(listed(&journal), [] as [u64; 0]);
+        (0..3).for_each(|_| append(&other));
+        assert_eq!(listed(&journal), [1, 2, 3]);
+        // A copy of an older state, gone on from: the highest number of then is another record.
+        std::fs::remove_file(commits.join(names::commit(3))).unwrap();
+        std::fs::remove_file(commits.join(names::commit(1))).unwrap();
+        append(&other);
+        append(&other);
+        assert_eq!(listed(&journal), [2, 3, 4]);
+    }
 
     #[test]
     fn a_write_reads_no_record_above_its_floor_twice() {
         let dir = tempfile::tempdir().unwrap();
         let storage = storage::open(dir.path().to_str().unwrap(), &OpenOptions::default()).unwrap();
         let journal = Journal::new(storage.clone(), TableName::parse("t").unwrap(), TestEnvironment::of(1));
-        for _ in 0..4 {
-            let append = journal.begin(Kind::Append, None).unwrap();
-            append.commit(BTreeSet::new(), 0, 0, &mut |_| Ok(Vec::new())).unwrap();
-        }
+        (0..4).for_each(|_| append(&journal));
         let commits = Commits::list(&journal).unwrap();
         let numbers = |records: Option<Records>| records.map(|records| records.iter().map(|(seq, _)| *seq).collect());
         let mut seen = Seen::above(2);

@@ -36,7 +36,9 @@
 
 mod batch;
 mod commits;
+mod memory;
 mod names;
+mod numbers;
 mod record;
 mod recover;
 mod snapshot;
@@ -47,6 +49,7 @@ mod vacuum;
 use std::sync::Arc;
 
 pub use self::batch::{BatchName, CommittedBatch};
+pub use self::memory::Memory;
 pub(in crate::store) use self::names::parse_data_file;
 pub use self::record::{Kind, Record};
 pub use self::recover::Recovered;
@@ -92,6 +95,11 @@ impl Journal {
         Self { storage: storage::hurried(&self.storage), ..self.clone() }
     }
 
+    /// What the memory of this process knows the commits by.
+    fn commits_location(&self) -> String {
+        self.storage.location(&names::commits_dir(&self.table))
+    }
+
     fn conflict(&self, what: &str) -> Error {
         Error::new(ErrorKind::Conflict, format!("The write to table \"{}\" was not committed: {what}!", self.table))
             .with_hint("Nothing of it is visible. Run it again.")
@@ -99,7 +107,7 @@ impl Journal {
 
     /// Every commit and abort with its sequence number, in their order.
     pub fn history(&self) -> Result<Vec<(u64, Arc<Record>)>> {
-        let mut records = commits::Commits::list(self)?.all(self)?;
+        let mut records = commits::Commits::list_all(self)?.all(self)?;
         // The record of a void write is no commit.
         let void = snapshot::void(self)?;
         records.retain(|(_, record)| record.kind == Kind::Abort || !void.contains(&record.txid));

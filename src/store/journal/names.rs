@@ -39,7 +39,12 @@ pub fn trash_dir(table: &TableName) -> String {
 
 /// `…/commits/<seq>.json`
 pub fn commit_path(table: &TableName, seq: u64) -> String {
-    format!("{}/{seq:0SEQ_DIGITS$}.json", commits_dir(table))
+    format!("{}/{}", commits_dir(table), commit(seq))
+}
+
+/// `<seq>.json`
+pub fn commit(seq: u64) -> String {
+    format!("{seq:0SEQ_DIGITS$}.json")
 }
 
 /// `…/pending/<floor>-<txid>.json`

@@ -48,7 +48,7 @@ impl Journal {
         let mut recovered = false;
         for (floor, txid) in pending.iter().filter(|(_, txid)| txid != own) {
             let Some(marker) = self.marker(*floor, txid)? else { continue };
-            if self.environment.is_abandoned(txid) {
+            if self.environment.memory().is_abandoned(txid) {
                 recovered |= self.recover(*floor, txid).is_ok();
             } else if self.is_dead(&marker) {
                 self.recover(*floor, txid)?;
@@ -225,12 +225,18 @@ impl Journal {
         }
     }
 
-    /// Step 10. Nothing but a look where the oldest record is too new.
+    /// Step 10, once in a while. Nothing but a look where the oldest record is too new.
     pub(super) fn trim(&self, commits: &Commits) -> Result<()> {
-        let oldest = commits.lowest_written(self)?;
-        if oldest.is_none_or(|oldest| !self.is_older(oldest, KEEP_RECORDS - CLOCKS_MAY_DIFFER)) {
+        let memory = self.environment.memory();
+        if !memory.is_time_to_trim(self.commits_location(), self.environment.now()) {
             return Ok(());
         }
+        let oldest = commits.lowest_written(self)?;
+        if commits.is_empty() || oldest.is_some_and(|oldest| !self.is_older(oldest, KEEP_RECORDS - CLOCKS_MAY_DIFFER)) {
+            return Ok(());
+        }
+        // Some of those that this process knows are gone, or will be.
+        memory.forget(&self.commits_location());
         let path = |seq| names::commit_path(&self.table, seq);
         self.storage.delete_all(&self.trimmable(None)?.into_iter().map(path).collect::<Vec<_>>())
     }

@@ -189,7 +189,7 @@ impl Transaction {
             match settled {
                 // Trimming is tidiness: the next write does it.
                 Ok(()) => drop(journal.trim(&self.commits)),
-                Err(_) => journal.environment.abandon(&self.txid),
+                Err(_) => journal.environment.memory().abandon(&self.txid),
             }
             return Ok(Committed { seq, rows, repeated: false });
         }
@@ -251,7 +251,7 @@ impl Transaction {
             // By whom else but one who found the record.
             Ok(Recovered::Ended) => Ok(Committed { seq: tried, rows, repeated: false }),
             Err(_) => {
-                self.journal.environment.abandon(&self.txid);
+                self.journal.environment.memory().abandon(&self.txid);
                 Err(error.with_hint(format!(
                     "Whether the write to table \"{}\" was committed is not known: all of it is visible, or nothing. amplify_history says which.",
                     self.journal.table
@@ -295,7 +295,7 @@ impl Transaction {
         self.open = false;
         let result = self.clear_away();
         if result.is_err() {
-            self.journal.environment.abandon(&self.txid);
+            self.journal.environment.memory().abandon(&self.txid);
         }
         result
     }

@@ -14,7 +14,9 @@ use super::record::{Kind, Record};
 use super::snapshot::{self, Snapshot};
 use super::transaction::Committed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{Access, Cancel, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage, Visit, files_below};
+use crate::storage::{
+    Access, Cancel, Change, FileMeta, FileWriter, Listing, Numbered, PutOutcome, Storage, Visit, files_below,
+};
 use crate::store::table::TableName;
 
 /// Counts the rows of files.
@@ -166,6 +168,10 @@ impl Storage for WithTrash {
 
     fn list_names(&self, dir: &str) -> Result<Vec<String>> {
         self.storage.list_names(dir)
+    }
+
+    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Vec<FileMeta>> {
+        self.storage.list_run(dir, first, name)
     }
 
     fn read(&self, path: &str) -> Result<Option<Bytes>> {

@@ -49,6 +49,39 @@ fn a_listing_is_whole_however_long() {
     });
 }
 
+#[test]
+fn a_run_goes_on_until_a_number_is_missing() {
+    on_every_root(|root| {
+        let name = |number: u64| format!("{number:05}.json");
+        let numbers = (1..=MANY as u64).filter(|number| *number != 40);
+        let mut paths: Vec<String> = numbers.map(|number| format!("j/{}", name(number))).collect();
+        // What no number is called, before, between and after those that are; and a directory of such a name.
+        paths.extend(
+            [
+                "j/00001.json.old",
+                "j/00042",
+                "j/00042.json.old",
+                "j/00043.json2",
+                "j/00050-x/00051.json",
+                "j-/00001.json",
+            ]
+            .map(str::to_owned),
+        );
+        root.write_many(&paths);
+        let run = |first: u64| root.storage.list_run("j", first, &name).unwrap();
+        let listed = root.storage.list_dir("j").unwrap().files;
+        for (first, end) in [(1, 39), (38, 39), (39, 39), (41, MANY as u64), (1099, 1100), (1100, 1100)] {
+            let expected: Vec<&FileMeta> =
+                (first..=end).map(|number| listed.iter().find(|file| file.name() == name(number)).unwrap()).collect();
+            assert_eq!(run(first).iter().collect::<Vec<_>>(), expected, "from {first}");
+        }
+        for first in [0, 40, 1101] {
+            assert_eq!(run(first), [], "from {first}");
+        }
+        assert_eq!(root.storage.list_run("missing", 1, &name).unwrap(), []);
+    });
+}
+
 /// Every file below each directory, by path, with the number of visits.
 fn below(root: &Root, dirs: &[String]) -> Vec<(Vec<FileMeta>, usize)> {
     let mut trees: Vec<(Vec<FileMeta>, usize)> = vec![Default::default(); dirs.len()];

@@ -48,6 +48,10 @@ impl Disk {
         self.files.get(path).map(|(bytes, _)| bytes.clone())
     }
 
+    pub fn meta(&self, path: &str) -> Option<FileMeta> {
+        self.files.get(path).map(|(bytes, modified)| file_meta(path, bytes, *modified))
+    }
+
     /// Names of directories, and files.
     pub fn list(&self, dir: &str) -> Listing {
         let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
@@ -58,13 +62,7 @@ impl Disk {
             match below.split_once('/') {
                 Some((name, _)) => drop(dirs.insert(name.to_owned())),
                 None => {
-                    files.push(FileMeta {
-                        path: path.clone(),
-                        size: bytes.len() as u64,
-                        modified: *modified,
-                        etag: None,
-                        inode: None,
-                    });
+                    files.push(file_meta(path, bytes, *modified));
                 }
             }
         }
@@ -141,4 +139,8 @@ impl Disk {
             dirs.retain(|path| !(path == dir || path.starts_with(&prefix)) || holds_files(path));
         }
     }
+}
+
+fn file_meta(path: &str, bytes: &Bytes, modified: DateTime<Utc>) -> FileMeta {
+    FileMeta { path: path.to_owned(), size: bytes.len() as u64, modified, etag: None, inode: None }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amplify::error::Result;
-use amplify::storage::{Access, Change, FileMeta, FileWriter, Listing, PutOutcome, Storage};
+use amplify::storage::{Access, Change, FileMeta, FileWriter, Listing, Numbered, PutOutcome, Storage};
 use bytes::Bytes;
 
 use super::process::Process;
@@ -52,6 +52,23 @@ impl Storage for Mount {
         listing.dirs.sort_unstable();
         listing.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(listing)
+    }
+
+    /// A file system is asked for one name after the other.
+    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Vec<FileMeta>> {
+        let is_file_system = self.0.world.disk().is_file_system();
+        let listed = if is_file_system { None } else { Some(self.list_dir(dir)?.files) };
+        let mut run = Vec::new();
+        for number in first.. {
+            let path = format!("{dir}/{}", name(number));
+            let file = match &listed {
+                Some(files) => files.iter().find(|file| file.path == path).cloned(),
+                None => self.0.operate("look for", &path, |disk| Ok(disk.meta(&path)))?,
+            };
+            let Some(file) = file else { break };
+            run.push(file);
+        }
+        Ok(run)
     }
 
     fn read(&self, path: &str) -> Result<Option<Bytes>> {

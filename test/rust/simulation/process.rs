@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amplify::error::{Error, ErrorKind, Result};
 use amplify::store::environment::{Environment, Writer};
+use amplify::store::journal::Memory;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
@@ -106,7 +107,7 @@ pub struct Process {
     /// Whether a fault was met that the process must notice.
     troubled: AtomicBool,
     txids: AtomicU64,
-    abandoned: Mutex<Vec<String>>,
+    memory: Memory,
 }
 
 impl Process {
@@ -120,7 +121,7 @@ impl Process {
             stopped: AtomicBool::new(false),
             troubled: AtomicBool::new(false),
             txids: AtomicU64::new(0),
-            abandoned: Mutex::default(),
+            memory: Memory::default(),
         })
     }
 
@@ -256,12 +257,8 @@ impl Environment for Process {
         false
     }
 
-    fn abandon(&self, txid: &str) {
-        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(txid.to_owned());
-    }
-
-    fn is_abandoned(&self, txid: &str) -> bool {
-        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == txid)
+    fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     fn back_off(&self, _attempt: u32) {
