@@ -63,15 +63,17 @@ impl Commits {
     pub fn list(journal: &Journal) -> Result<Self> {
         let (memory, location, at) =
             (journal.environment.memory(), journal.commits_location(), journal.environment.now());
-        if let Some(Listed { mut commits, newest, .. }) = memory.listed(&location, at) {
-            let mut since = commits.since_highest(journal)?;
-            if since.first() == Some(&newest) {
+        if let Some(known) = memory.listed(&location).filter(|known| known.goes_on_at(at)) {
+            let mut since = known.commits.since_highest(journal)?;
+            // Who was stopped for a day in between may have missed one that was trimmed, and those behind it.
+            if since.first() == Some(&known.newest) && known.goes_on_at(journal.environment.now()) {
+                let Listed { mut commits, newest, .. } = known;
                 commits.numbers.extend(since.iter().filter_map(|file| parse_commit(file.name())));
                 let newest = since.pop().unwrap_or(newest);
                 memory.remember(location, Listed { at, commits: commits.clone(), newest });
                 return Ok(commits);
             }
-            // Another journal has come to be here.
+            // Another journal may have come to be here.
             memory.forget(&location);
         }
         let (commits, newest) = Self::list_with_newest(journal)?;

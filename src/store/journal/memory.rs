@@ -38,6 +38,14 @@ pub(super) struct Listed {
     pub newest: FileMeta,
 }
 
+impl Listed {
+    /// Whether it may be gone on from, or may have been until `now`.
+    pub fn goes_on_at(&self, now: DateTime<Utc>) -> bool {
+        let age = now.signed_duration_since(self.at);
+        Duration::zero() <= age && age < GOES_ON_FOR
+    }
+}
+
 impl Memory {
     /// Notes a write of this process that was given up and could not be cleared away, as on a network that is gone.
     pub fn abandon(&self, txid: &str) {
@@ -49,11 +57,9 @@ impl Memory {
         lock(&self.abandoned).contains(txid)
     }
 
-    /// The list to go on from at the time `now`.
-    pub(super) fn listed(&self, location: &str, now: DateTime<Utc>) -> Option<Listed> {
-        let listed = lock(&self.listed).get(location).cloned()?;
-        let age = now.signed_duration_since(listed.at);
-        (Duration::zero() <= age && age < GOES_ON_FOR).then_some(listed)
+    /// The list to go on from.
+    pub(super) fn listed(&self, location: &str) -> Option<Listed> {
+        lock(&self.listed).get(location).cloned()
     }
 
     /// Remembers a list.
