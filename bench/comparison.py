@@ -16,6 +16,9 @@ UNCACHED = "amplify, footers not cached"
 NATIVE_CACHED = "DuckDB, metadata cache"
 """DuckDB's own reader, keeping footers as ours does by default."""
 
+UNORDERED = "amplify, in any order"
+"""Ours with `SET preserve_insertion_order = false`: DuckDB takes the rows from all threads then."""
+
 
 @dataclass(frozen=True)
 class Way:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from bench.answers import digest, rows
-from bench.comparison import LIBRARY, NATIVE, NATIVE_CACHED, OURS, POLARS, PYARROW, UNCACHED, Comparison, Way
+from bench.comparison import LIBRARY, NATIVE, NATIVE_CACHED, OURS, POLARS, PYARROW, UNCACHED, UNORDERED, Comparison, Way
 from bench.dataset.stores import Store, Stores
 from bench.peers.arrow_peer import Pyarrow
 from bench.peers.duckdb_peers import Amplify, Library, Native
@@ -53,9 +53,16 @@ class Peers:
         con.execute("SET parquet_metadata_cache = true")
         return Native(con, self.store)
 
+    @cached_property
+    def unordered(self) -> Amplify:
+        """Ours where the order of rows need not be kept."""
+        con = self.session.connect()
+        con.execute("SET preserve_insertion_order = false")
+        return Amplify(con, self.store)
+
     def tables(self, columns: Sequence[str] | None = None, conditions=(), footers: bool = False) -> dict[str, Way]:
         """The rows as a table in memory: Arrow's, or that of the peer. The library's way reads all columns. With `footers`,
-        also ours without a cache of footers and DuckDB's with one."""
+        also ours without a cache of footers and DuckDB's with one. Without conditions, also ours in any order."""
         wanted = {name: self.store.columns[name] for name in columns or self.store.columns}
 
         def way(peer: Callable, columns=columns) -> Way:
@@ -63,6 +70,8 @@ class Peers:
 
         ways = {OURS: way(lambda: self.amplify), NATIVE: way(lambda: self.native), LIBRARY: way(lambda: self.library, None),
                 PYARROW: way(lambda: self.pyarrow), POLARS: way(lambda: self.polars)}
+        if not conditions:
+            ways |= {UNORDERED: way(lambda: self.unordered)}
         if footers:
             ways |= {UNCACHED: without_footers(way(lambda: self.uncached), ways[OURS]),
                      NATIVE_CACHED: way(lambda: self.native_cached)}

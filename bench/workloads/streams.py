@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from bench import s3
 from bench.answers import digest
-from bench.comparison import OURS, PYARROW, Comparison, Way
+from bench.comparison import OURS, PYARROW, UNORDERED, Comparison, Way
 from bench.dataset.partitions import COLUMNS as BIN_COLUMNS
 from bench.dataset.rows import COLUMNS, KEYS
 from bench.dataset.stores import Store, Stores, register
@@ -26,7 +26,7 @@ from bench.workloads.copying import batches_of
 MONTH = [("instrument", "eq", "IFCB103"), ("year", "eq", 2022), ("month", "eq", 5)]
 MONTH_KEYS = ("instrument", "year", "month")
 YEARS, MONTHS = 30, 12
-BYTES_PER_ROW = 24
+BYTES_PER_ROW = 9
 """About what a row of images takes in a store."""
 BOUND_BYTES = 1_000_000_000
 FIRST, AGAIN = OURS, "amplify, same session"
@@ -88,8 +88,14 @@ def bulk(session: Session) -> list[Comparison]:
     def answer(table: pa.Table) -> tuple:
         return digest(session.con, table, COLUMNS)
 
+    def unordered() -> pa.Table:
+        con = s3.connect(session, server)
+        con.execute("SET preserve_insertion_order = false")
+        return Amplify(con, store).table()
+
     return [Comparison("s3-bulk", f"S3: bulk read of {session.parameters.s3_bulk_bytes / 1e9:g} GB", {
         OURS: Way(lambda: Amplify(s3.connect(session, server), store).table(), answer=answer),
+        UNORDERED: Way(unordered, answer=answer),
         PYARROW: Way(remote.table, answer=answer),
     }, 1.0, against=PYARROW, note=s3.requests(session, server, lambda con: Amplify(con, store).table()))]
 

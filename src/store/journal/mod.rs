@@ -13,7 +13,8 @@
 //! 5. An append tries step 6 at once, on top of `base`. Else, or where that fails: list commits, then pending and void.
 //!    Is our txid void, or aborted: a recoverer gave us up; stop with a conflict. Is our marker gone, and it is neither:
 //!    a recoverer has found our record, and settled it. An overwrite lists the partitions concerned and notes every
-//!    visible file that is not its own: `replaces`.
+//!    visible file that is not its own: `replaces`. At a later look it adds the files of what was appended since, and
+//!    lists anew where anything else was committed.
 //! 6. Put `commits/<highest + 1>` if absent. **This is the commit.** Is it there already: it may be our own (the answer
 //!    was lost), else back to 5; our own *abort* is not it.
 //! 7. Is `void/<txid>` there: stop with a conflict. (A recoverer gave us up, and its abort record was trimmed.) Our
@@ -39,6 +40,8 @@ mod commits;
 mod memory;
 mod names;
 mod numbers;
+#[cfg(test)]
+mod overwrite_tests;
 mod record;
 mod recover;
 mod snapshot;

@@ -81,6 +81,17 @@ impl Journal {
     pub(super) fn snapshot_of(&self, commits: &Commits, seen: &mut Seen) -> Result<Option<Snapshot>> {
         let pending = pending(self)?;
         let void = void(self)?;
+        self.snapshot_with(commits, &pending, void, seen)
+    }
+
+    /// [`Journal::snapshot_of`] by lists that were made in that order.
+    pub(super) fn snapshot_with(
+        &self,
+        commits: &Commits,
+        pending: &[(u64, String)],
+        void: HashSet<String>,
+        seen: &mut Seen,
+    ) -> Result<Option<Snapshot>> {
         let mut snapshot = Snapshot { journaled: true, highest: commits.highest(), ..Snapshot::default() };
         snapshot.unsettled = pending.iter().map(|(_, txid)| txid.clone()).collect();
         if let Some(floor) = pending.iter().map(|(floor, _)| *floor).min() {

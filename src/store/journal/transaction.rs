@@ -23,6 +23,8 @@ pub struct Transaction {
     /// Of step 3: the highest is `base`.
     commits: Commits,
     seen: Seen,
+    /// Of an overwrite's last look.
+    noted: Option<Noted>,
     /// Below the root.
     files: Vec<String>,
     /// How many of them are whole.
@@ -51,6 +53,15 @@ enum Look {
     Settled(u64),
 }
 
+/// What an overwrite replaces, as of one state of the table.
+#[derive(Debug)]
+struct Noted {
+    /// The highest number of that state.
+    highest: u64,
+    /// Every visible file of its partitions, below the table's directory.
+    files: Vec<String>,
+}
+
 impl Journal {
     /// Steps 1 to 3: begins a write. What dead writers left is recovered first.
     ///
@@ -70,6 +81,7 @@ impl Journal {
             floor,
             commits: Commits::default(),
             seen: Seen::above(floor),
+            noted: None,
             files: Vec::new(),
             whole: 0,
             open: true,
@@ -204,33 +216,59 @@ impl Transaction {
         record: &mut Record,
         replaced: &mut dyn FnMut(&Snapshot) -> Result<Vec<String>>,
     ) -> Result<Look> {
-        let journal = &self.journal;
+        let journal = &self.journal.clone();
         let commits = Commits::list(journal)?;
         let since = commits.above_by(journal, self.floor, &mut self.seen)?;
         self.check_not_aborted(since.as_ref())?;
-        let snapshot = match self.kind {
-            Kind::Overwrite => journal.snapshot_of(&commits, &mut self.seen)?,
-            _ => None,
-        };
         // The marker goes after the void mark is put, or after a commit was settled.
-        let marked = snapshot::pending(journal)?.iter().any(|(_, txid)| *txid == self.txid);
-        let void = snapshot::void(journal)?.contains(&self.txid);
-        if void {
+        let pending = snapshot::pending(journal)?;
+        let void = snapshot::void(journal)?;
+        if void.contains(&self.txid) {
             return Err(self.given_up());
         }
-        if !marked {
+        if !pending.iter().any(|(_, txid)| *txid == self.txid) {
             return tried.map(Look::Settled).ok_or_else(|| self.given_up());
         }
-        if since.is_none() {
-            return Ok(Look::Unclear);
-        }
+        let Some(since) = since else { return Ok(Look::Unclear) };
         if self.kind == Kind::Overwrite {
-            let Some(snapshot) = snapshot else { return Ok(Look::Unclear) };
-            record.replaces = replaced(&snapshot)?;
-            let own: HashSet<&String> = own.iter().collect();
-            record.replaces.retain(|path| !own.contains(path));
+            let noted = match self.noted_since(&since, commits.highest(), &record.partitions, &void) {
+                Some(noted) => noted,
+                None => {
+                    let snapshot = journal.snapshot_with(&commits, &pending, void, &mut self.seen)?;
+                    let Some(snapshot) = snapshot else { return Ok(Look::Unclear) };
+                    let own: HashSet<&String> = own.iter().collect();
+                    let mut files = replaced(&snapshot)?;
+                    files.retain(|path| !own.contains(path));
+                    Noted { highest: commits.highest(), files }
+                }
+            };
+            record.replaces.clone_from(&noted.files);
+            self.noted = Some(noted);
         }
         Ok(Look::Highest(commits.highest()))
+    }
+
+    /// What an overwrite of `partitions` replaces now: what it did at its last look, and what was appended since; `None`
+    /// where something else was committed. To list everything anew would take so long that others who append are always
+    /// faster.
+    fn noted_since(
+        &mut self,
+        since: &Records,
+        highest: u64,
+        partitions: &[String],
+        void: &HashSet<String>,
+    ) -> Option<Noted> {
+        let Noted { highest: before, mut files } = self.noted.take()?;
+        let newer = || since.iter().filter(|(seq, _)| *seq > before).map(|(_, record)| record);
+        let only_appends = newer().all(|record| record.kind == Kind::Append);
+        if !only_appends || newer().count() as u64 != highest.checked_sub(before)? {
+            return None;
+        }
+        let partitions: HashSet<&str> = partitions.iter().map(String::as_str).collect();
+        let is_ours = |path: &&String| partitions.contains(path.rsplit_once('/').map_or("", |(dir, _)| dir));
+        let counting = newer().filter(|record| !void.contains(&record.txid));
+        files.extend(counting.flat_map(|record| record.files.iter().filter(is_ours).cloned()));
+        Some(Noted { highest, files })
     }
 
     fn given_up(&self) -> Error {
