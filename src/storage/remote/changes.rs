@@ -4,13 +4,14 @@
 //! answer at all is not asked for the rest: that would be a long wait for each few of thousands.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt};
 
 use super::failure::is_unanswered;
+use super::patience::{GivenUp, Patience};
 use super::{CONCURRENT_REQUESTS, Remote};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::first_failure;
@@ -43,7 +44,7 @@ impl Remote {
                 }
             }
             result = result.and(requests.delete_many(&copied).await);
-            if requests.are_in_vain() {
+            if requests.patience.is_over() {
                 break;
             }
         }
@@ -76,36 +77,31 @@ impl Remote {
     }
 }
 
-/// The requests of one call. Once one of them went without an answer, with all its tries, those that have not begun
-/// fail at once.
+/// The requests of one call.
 struct Requests<'a> {
     remote: &'a Remote,
-    in_vain: AtomicBool,
+    patience: Patience,
 }
 
 impl<'a> Requests<'a> {
     fn of(remote: &'a Remote) -> Self {
-        Self { remote, in_vain: AtomicBool::new(false) }
-    }
-
-    fn are_in_vain(&self) -> bool {
-        self.in_vain.load(Ordering::Relaxed)
+        Self { remote, patience: remote.patience.for_a_call() }
     }
 
     /// One of them, which does `what` to `path`.
     async fn make<T>(&self, what: &str, path: &str, request: impl Future<Output = Result<T, StoreError>>) -> Result<T> {
         let remote = self.remote;
-        if self.are_in_vain() {
+        let answer = self.patience.wait_for(request).await.map_err(|GivenUp| {
             let (place, endpoint) = (remote.location.display(path), &remote.bucket.place.endpoint);
-            let why = "the store did not answer the requests before";
-            return Err(Error::new(ErrorKind::Io, format!("Could not {what} \"{place}\" at {endpoint}: {why}!")));
-        }
-        let answer = remote.in_time(async { Ok(request.await) }).await;
-        // Who is in a hurry waits less long.
-        if answer.as_ref().map_or(true, |answer| answer.as_ref().is_err_and(is_unanswered)) {
-            self.in_vain.store(true, Ordering::Relaxed);
-        }
-        answer?.map_err(|error| remote.failure(what, path, &error))
+            let why = "the store did not answer in time, to this request or to one before it";
+            Error::new(ErrorKind::Io, format!("Could not {what} \"{place}\" at {endpoint}: {why}!"))
+        })?;
+        answer.map_err(|error| {
+            if is_unanswered(&error) {
+                self.patience.end();
+            }
+            remote.failure(what, path, &error)
+        })
     }
 
     /// `false` where nothing is there to be copied; `what` is being done.
@@ -146,7 +142,7 @@ impl<'a> Requests<'a> {
         let keys = stream::iter(keys.into_iter().map(Ok)).boxed();
         let request = async { client.delete_stream(keys).try_collect::<Vec<_>>().await };
         let deleted = self.make("delete", "", request).await;
-        if deleted.is_ok() || self.are_in_vain() {
+        if deleted.is_ok() || self.patience.is_over() {
             return deleted.map(drop);
         }
         self.delete_singly(paths).await?;

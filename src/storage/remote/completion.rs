@@ -1,7 +1,5 @@
 //! The end of a file that was written: waited for, or in the background while others are written.
 
-use std::time::{Duration, Instant};
-
 use bytes::Bytes;
 use chrono::Utc;
 use object_store::path::Path;
@@ -9,13 +7,11 @@ use object_store::{Error as StoreError, ObjectStoreExt, PutPayload};
 use tokio::task::JoinHandle;
 
 use super::Remote;
+use super::patience::Patience;
 use super::runtime::{runtime, wait};
 use super::upload::{Failed, Upload};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{FileMeta, Storage};
-
-/// How long after its beginning an end that nobody waits for any more may hold its process up.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 
 /// A file of which everything has been written; it does not appear yet.
 pub struct Sealed {
@@ -65,16 +61,17 @@ impl Sealed {
     }
 }
 
-/// The same in the background. Dropped, it is given up, but for a while waited for: who deletes the file after it was
-/// put leaves nothing behind.
+/// The same in the background. Dropped, it is given up, but waited for as long as there is patience: who deletes the
+/// file after it was put leaves nothing behind.
 pub struct Completion {
-    begun: Instant,
+    patience: Patience,
     task: Option<JoinHandle<Result<FileMeta>>>,
 }
 
 impl Completion {
     pub fn begin(sealed: Sealed) -> Result<Self> {
-        Ok(Self { begun: Instant::now(), task: Some(runtime()?.spawn(sealed.finish())) })
+        let patience = sealed.remote.patience_with_ends.clone();
+        Ok(Self { patience, task: Some(runtime()?.spawn(sealed.finish())) })
     }
 
     /// What it came to.
@@ -89,9 +86,8 @@ impl Drop for Completion {
     fn drop(&mut self) {
         let Some(task) = self.task.take() else { return };
         let give_up = task.abort_handle();
-        let patience = GIVE_UP_AFTER.saturating_sub(self.begun.elapsed());
         // Nobody is left to tell.
-        let _ = wait(async { Ok(tokio::time::timeout(patience, task).await.is_ok()) });
+        let _ = wait(async { Ok(self.patience.wait_for(task).await) });
         give_up.abort();
     }
 }

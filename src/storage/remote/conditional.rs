@@ -16,9 +16,10 @@ use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
 
+use super::Remote;
 use super::failure::find;
+use super::patience::Patience;
 use super::refusal::Refusal;
-use super::{HURRY_TIMEOUT, Remote};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{Change, PutOutcome};
 
@@ -213,7 +214,7 @@ impl Remote {
         )
         .await;
         // What is left of it harms nobody.
-        let _ = tokio::time::timeout(HURRY_TIMEOUT, self.bucket.store.delete(&key)).await;
+        let _ = Patience::short().wait_for(self.bucket.store.delete(&key)).await;
         let refused = |result: Result<(), StoreError>| match result {
             Ok(()) => Ok(false),
             Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => Ok(true),

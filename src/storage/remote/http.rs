@@ -1,8 +1,8 @@
 //! How requests go out: counted, bounded in number and in patience, with answers that say no made typed errors.
 //!
 //! Three bounds keep a store that is gone or stuck from holding a query up, and none of them bounds how long a large
-//! body may take as long as it moves: the time to connect ([`client_options`]), the time until the answer begins, which
-//! grows with the body sent, and the time between two pieces of its body.
+//! body may take as long as it moves: the time to connect ([`client_options`]), the time from the end of what is sent
+//! until the answer begins ([`super::sending`]), and the time between two pieces of the answer's body.
 //!
 //! A request that failed in a way that may pass is tried again by object_store, for which it needs to know the kind:
 //!
@@ -32,6 +32,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
 use super::refusal::Refusal;
+use super::sending::{self, Limits};
 use crate::storage::stats::{RequestKind, count_received, count_request};
 
 /// Requests of a bucket under way at one time: file handles are not for us alone.
@@ -42,10 +43,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same where the store has work to do before it answers: to move an object's bytes, or to delete a thousand.
 const WORK_TIMEOUT: Duration = Duration::from_secs(60);
-/// A body may be sent as slowly as this before the wait for its answer is over.
-const SLOWEST_BYTES_PER_SECOND: u64 = 128 << 10;
-/// No further try after this time: together with one last try it stays below 30 seconds. A request that finds no answer
-/// is tried twice.
+/// Bytes of a body that the connection took, but that may not have arrived yet.
+const ON_THE_WAY_BYTES: u64 = 2 << 20;
+/// They are waited for at this pace before the wait for the answer begins.
+const SLOW_BYTES_PER_SECOND: u64 = 128 << 10;
+/// What stands before a store may take a body as a whole, and only then pass it on, at this pace. It matters for the
+/// parts of files of many gigabytes.
+const PASSED_ON_BYTES_PER_SECOND: u64 = 16 << 20;
+/// No body goes out more slowly than this. It is only the last resort: see [`super::sending`].
+const SLOWEST_BYTES_PER_SECOND: u64 = 16 << 10;
+/// No further try after this time: together with one last try it stays below 30 seconds, but for one that sends much. A
+/// request that finds no answer is tried twice where it sends little.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(12);
 /// More than there is time for.
 const MAX_RETRIES: usize = 100;
@@ -130,9 +138,11 @@ impl Service {
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         count_request(kind, sent_bytes);
-        let answer =
-            tokio::time::timeout(patience(kind, request.uri(), sent_bytes), self.client.execute(request)).await;
-        let answer = match answer.unwrap_or_else(|_| Err(silence())) {
+        let limits = limits(kind, request.uri(), sent_bytes);
+        let (parts, body) = request.into_parts();
+        let (body, taken) = sending::watched(body).await?;
+        let answer = sending::answer(self.client.execute(HttpRequest::from_parts(parts, body)), taken, limits).await;
+        let answer = match answer.unwrap_or_else(|| Err(silence())) {
             Err(error) if is_unconnected(&error) && self.is_elsewhere() => {
                 return Err(HttpError::new(HttpErrorKind::Unknown, error));
             }
@@ -210,7 +220,7 @@ fn asks_for(uri: &Uri, name: &str) -> bool {
 }
 
 /// How long the beginning of an answer is waited for.
-fn patience(kind: RequestKind, uri: &Uri, sent_bytes: u64) -> Duration {
+fn limits(kind: RequestKind, uri: &Uri, sent_bytes: u64) -> Limits {
     let works = match kind {
         RequestKind::Copy => true,
         // The beginning of an upload in parts is not, its end is.
@@ -220,7 +230,11 @@ fn patience(kind: RequestKind, uri: &Uri, sent_bytes: u64) -> Duration {
         _ => false,
     };
     let answer = if works { WORK_TIMEOUT } else { ANSWER_TIMEOUT };
-    answer + Duration::from_secs(sent_bytes / SLOWEST_BYTES_PER_SECOND)
+    let on_the_way = sent_bytes.min(ON_THE_WAY_BYTES) / SLOW_BYTES_PER_SECOND;
+    Limits {
+        body: answer + Duration::from_secs(sent_bytes / SLOWEST_BYTES_PER_SECOND),
+        answer: answer + Duration::from_secs(on_the_way + sent_bytes / PASSED_ON_BYTES_PER_SECOND),
+    }
 }
 
 /// What may be tried again though object_store would not: a connection that took too long to be made, and a deletion
@@ -296,14 +310,18 @@ mod tests {
     fn only_who_makes_the_store_work_waits_for_long() {
         let waits = |kind, query: &str, bytes| {
             let uri = format!("http://localhost:9000/bucket/key?{query}").parse().unwrap();
-            patience(kind, &uri, bytes).as_secs()
+            let limits = limits(kind, &uri, bytes);
+            (limits.body.as_secs(), limits.answer.as_secs())
         };
-        assert_eq!(waits(RequestKind::Post, "uploads", 0), 10);
-        assert_eq!(waits(RequestKind::Post, "uploads=", 0), 10);
-        assert_eq!(waits(RequestKind::Post, "uploadId=uploads", 900), 60);
-        assert_eq!(waits(RequestKind::Copy, "", 0), 60);
-        assert_eq!(waits(RequestKind::Delete, "delete", 900), 60);
-        assert_eq!(waits(RequestKind::Delete, "", 0), 10);
-        assert_eq!(waits(RequestKind::Put, "partNumber=1", 8 << 20), 10 + 64);
+        assert_eq!(waits(RequestKind::Post, "uploads", 0), (10, 10));
+        assert_eq!(waits(RequestKind::Post, "uploads=", 0), (10, 10));
+        assert_eq!(waits(RequestKind::Post, "uploadId=uploads", 900), (60, 60));
+        assert_eq!(waits(RequestKind::Copy, "", 0), (60, 60));
+        assert_eq!(waits(RequestKind::Delete, "delete", 900), (60, 60));
+        assert_eq!(waits(RequestKind::Delete, "", 0), (10, 10));
+        assert_eq!(waits(RequestKind::Put, "partNumber=1", 1 << 20), (10 + 64, 10 + 8));
+        // However much is sent: soon after its end.
+        assert_eq!(waits(RequestKind::Put, "partNumber=1", 8 << 20), (10 + 512, 10 + 16));
+        assert_eq!(waits(RequestKind::Put, "partNumber=1", 512 << 20), (10 + 32_768, 10 + 16 + 32));
     }
 }

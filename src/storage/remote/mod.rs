@@ -4,10 +4,12 @@
 //!
 //! - [`location`]: what a root's URL names; [`s3`]: where the store is and who asks;
 //! - [`bucket`]: opened buckets, kept by the process with their connections and credentials;
-//! - [`runtime`] and [`http`]: the threads that wait for the network, and how requests go out: counted and bounded;
+//! - [`runtime`], [`http`] and [`sending`]: the threads that wait for the network, and how requests and their bodies go
+//!   out: counted and bounded;
 //! - [`conditional`]: put-if-absent, compare-and-swap, and the probe whether a store knows them;
 //! - [`listing`]: by levels, or flat; [`changes`]: many objects moved, copied and deleted;
 //! - [`writer`], [`upload`], [`spill`], [`completion`]: files being written, in one request or in parts;
+//! - [`patience`]: whether a store that has gone silent is still waited for;
 //! - [`failure`], [`refusal`]: what went wrong, by meaning, and without keys.
 //!
 //! A directory is a prefix that ends in `/`; it is there as long as a key below it is. An object whose key is a
@@ -23,9 +25,11 @@ mod failure;
 mod http;
 mod listing;
 mod location;
+mod patience;
 mod refusal;
 mod runtime;
 mod s3;
+mod sending;
 mod spill;
 mod upload;
 mod writer;
@@ -34,8 +38,6 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use ::http::StatusCode;
 use bytes::Bytes;
@@ -47,6 +49,7 @@ use object_store::{Error as StoreError, GetOptions, GetRange, ObjectMeta, Object
 use self::bucket::Bucket;
 use self::location::Location;
 pub use self::location::is_known_scheme;
+use self::patience::{GivenUp, Patience};
 use self::refusal::Refusal;
 use self::writer::RemoteWriter;
 use super::{
@@ -59,8 +62,6 @@ use crate::error::{Error, ErrorKind, Result};
 const CONCURRENT_LISTS: usize = 64;
 /// Other requests under way at a time, of one call.
 const CONCURRENT_REQUESTS: usize = 32;
-/// How long a request may take, with all its tries, for who is in a hurry.
-const HURRY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is larger a store does not copy by one request.
 const COPY_MAX_BYTES: u64 = 5 << 30;
 /// What is larger is better read in several requests.
@@ -74,12 +75,11 @@ pub struct Remote {
     single_writer: bool,
     coalesce_gap_bytes: u64,
     cancel: Option<Cancel>,
-    hurry: Option<Hurry>,
+    /// For the requests of its calls.
+    patience: Patience,
+    /// For the ends of files that nobody wants any more.
+    patience_with_ends: Patience,
 }
-
-/// See [`Storage::hurried`]. Whether a request went without an answer.
-#[derive(Debug, Clone, Default)]
-struct Hurry(Arc<AtomicBool>);
 
 impl Remote {
     /// Opens `root`, a URL. Nothing is asked of the store.
@@ -95,13 +95,14 @@ impl Remote {
             single_writer: options.single_writer,
             coalesce_gap_bytes: options.coalesce_gap_bytes,
             cancel: None,
-            hurry: None,
+            patience: Patience::ample(),
+            patience_with_ends: Patience::short(),
         })
     }
 
     /// See [`Storage::hurried`].
     fn in_a_hurry(&self) -> Self {
-        Self { hurry: Some(Hurry::default()), ..self.clone() }
+        Self { patience: Patience::short(), ..self.clone() }
     }
 
     /// Waits for `future` on this thread: see [`Remote::attend`].
@@ -125,20 +126,11 @@ impl Remote {
         }
     }
 
-    /// `request`, with all its tries; in a hurry it is not waited for for long, and not made where one before it was
-    /// waited for in vain.
+    /// `request`, with all its tries, as far as this handle has patience.
     async fn in_time<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
-        let Some(Hurry(in_vain)) = &self.hurry else { return request.await };
-        let given_up = || {
+        self.patience.wait_for(request).await.unwrap_or_else(|GivenUp| {
             let (place, endpoint) = (self.location.display(""), &self.bucket.place.endpoint);
-            Error::new(ErrorKind::Io, format!("The store \"{place}\" at {endpoint} did not answer in time!"))
-        };
-        if in_vain.load(Ordering::Relaxed) {
-            return Err(given_up());
-        }
-        tokio::time::timeout(HURRY_TIMEOUT, request).await.unwrap_or_else(|_| {
-            in_vain.store(true, Ordering::Relaxed);
-            Err(given_up())
+            Err(Error::new(ErrorKind::Io, format!("The store \"{place}\" at {endpoint} did not answer in time!")))
         })
     }
 

@@ -4,7 +4,6 @@
 //! not keep pace. Parts in memory are bounded for the whole process, since many files may be written at once.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -13,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Remote;
+use super::patience::Patience;
 use super::runtime::{runtime, wait};
 use crate::error::{Error, Result};
 
@@ -20,8 +20,6 @@ use crate::error::{Error, Result};
 const PARTS_PER_FILE: usize = 4;
 /// Parts of all files in memory, under way or waiting.
 const PARTS_IN_MEMORY: usize = 16;
-/// How long the end of a process or a query is held up by giving an upload up.
-const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 static PERMITS: Mutex<Option<(u32, Arc<Semaphore>)>> = Mutex::new(None);
 
@@ -92,21 +90,13 @@ impl Upload {
         joined.map_err(Failed::Store)
     }
 
-    /// Gives it up, for a while waiting until nothing of it is left at the store. Where another was just waited for in
-    /// vain this one is not: many may be given up one after the other.
-    pub fn abort(self) {
-        static IN_VAIN: Mutex<Option<Instant>> = Mutex::new(None);
+    /// Gives it up, and waits until nothing of it is left at the store, as long as there is patience: many may be given
+    /// up one after the other.
+    pub fn abort(self, patience: &Patience) {
         let Self { parts, task } = self;
         drop(parts);
-        let in_vain = IN_VAIN.lock().map(|at| at.is_some_and(|at| at.elapsed() < ABORT_TIMEOUT));
-        if in_vain.unwrap_or(true) {
-            return;
-        }
         // Nobody is left to tell.
-        let ended = wait(async { Ok(tokio::time::timeout(ABORT_TIMEOUT, task).await.is_ok()) });
-        if let (Ok(false), Ok(mut at)) = (ended, IN_VAIN.lock()) {
-            *at = Some(Instant::now());
-        }
+        let _ = wait(async { Ok(patience.wait_for(task).await) });
     }
 }
 

@@ -178,7 +178,7 @@ impl FileWriter for RemoteWriter {
 impl Drop for RemoteWriter {
     fn drop(&mut self) {
         if let Some(upload) = self.upload.take() {
-            upload.abort();
+            upload.abort(&self.remote.patience_with_ends);
         }
     }
 }

@@ -107,8 +107,8 @@ impl Journal {
     }
 }
 
-/// A store whose reads find a file of `table` in the trash when it is no longer where it was planned: an overwrite moved
-/// it while the scan ran.
+/// A store in which [`Storage::read_listed`] finds a file of `table` in the trash when it is no longer where it was
+/// planned: an overwrite moved it while the scan ran.
 #[derive(Debug)]
 pub struct WithTrash {
     storage: Arc<dyn Storage>,
@@ -183,26 +183,23 @@ impl Storage for WithTrash {
     }
 
     fn read_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        match self.storage.read_ranges(path, ranges) {
-            Err(error) if error.kind() == ErrorKind::NotFound => match self.find(path)? {
-                Some(trashed) => self.storage.read_ranges(&trashed, ranges),
-                None => Err(error),
-            },
-            answer => answer,
-        }
+        self.storage.read_ranges(path, ranges)
     }
 
     fn read_listed(&self, file: &FileMeta, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let is_elsewhere = |error: &Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict);
         match self.storage.read_listed(file, ranges) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) => {
+            Err(error) if is_elsewhere(&error) => {
                 let Some(path) = self.find(&file.path)? else { return Err(error) };
                 // Moved on a file system it is the same file. A copy that an object store made may look another; where
                 // something has come to have the listed name, nobody can say of what it is one.
-                match (self.storage.access().remote, error.kind()) {
+                let moved = match (self.storage.access().remote, error.kind()) {
                     (false, _) => self.storage.read_listed(&FileMeta { path, ..file.clone() }, ranges),
                     (true, ErrorKind::NotFound) => self.storage.read_ranges(&path, ranges),
-                    (true, _) => Err(error),
-                }
+                    (true, _) => return Err(error),
+                };
+                // Where the trash does not hold it either, what is wrong is wrong with the file that was planned.
+                moved.map_err(|other| if is_elsewhere(&other) { error } else { other })
             }
             answer => answer,
         }
@@ -250,5 +247,59 @@ impl Storage for WithTrash {
 
     fn remove_empty_dirs(&self, dir: &str) -> Result<()> {
         self.storage.remove_empty_dirs(dir)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{self, OpenOptions};
+
+    const PLANNED: &str = "t/x.parquet";
+    const TRASHED: &str = "_registry/trash/t/7/x.parquet";
+
+    fn write(storage: &dyn Storage, path: &str, bytes: &[u8]) {
+        let mut file = storage.create(path).unwrap();
+        file.write_all(bytes).unwrap();
+        file.finish().unwrap();
+    }
+
+    /// What is read of a file by way of the trash after `happens`, on a local disk.
+    fn read_after(happens: impl Fn(&dyn Storage)) -> Result<Vec<Bytes>> {
+        let dir = tempfile::tempdir().unwrap();
+        let options = OpenOptions { durable: false, ..OpenOptions::default() };
+        let storage = storage::open(dir.path().to_str().unwrap(), &options).unwrap();
+        write(storage.as_ref(), PLANNED, b"planned");
+        let planned = storage.list_dir("t").unwrap().files.remove(0);
+        happens(storage.as_ref());
+        WithTrash::new(storage, TableName::parse("t").unwrap()).read_listed(&planned, std::slice::from_ref(&(0..7)))
+    }
+
+    #[test]
+    fn what_an_overwrite_moved_is_read_in_the_trash() {
+        let moved = read_after(|storage| storage.rename(PLANNED, TRASHED).unwrap());
+        assert_eq!(moved.unwrap(), ["planned"]);
+        let replaced_then = read_after(|storage| {
+            storage.rename(PLANNED, TRASHED).unwrap();
+            write(storage, PLANNED, b"another's, of the same name");
+        });
+        assert_eq!(replaced_then.unwrap(), ["planned"]);
+    }
+
+    #[test]
+    fn an_error_names_the_planned_file_and_not_another_state_of_it_in_the_trash() {
+        for (kind, other) in [(ErrorKind::Conflict, Some(b"another's, of the same name")), (ErrorKind::NotFound, None)]
+        {
+            let error = read_after(|storage| {
+                write(storage, TRASHED, b"an older state, from before");
+                storage.delete(PLANNED).unwrap();
+                if let Some(other) = other {
+                    write(storage, PLANNED, other);
+                }
+            });
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(error.to_string().contains(PLANNED) && !error.to_string().contains("trash"), "{error}");
+        }
     }
 }

@@ -128,6 +128,81 @@ fn a_store_that_never_answers_is_not_asked_for_the_rest() {
     });
 }
 
+/// Connections are made and kept, and nothing is ever answered. What comes is read (`reads`), or not even that.
+fn silent_store(reads: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut clients = Vec::new();
+        while let Ok((client, _)) = listener.accept() {
+            let mut reader = client.try_clone().unwrap();
+            clients.push(client);
+            if reads {
+                std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+            }
+        }
+    });
+    endpoint
+}
+
+/// Below an endpoint, without the probe that every write waits for.
+fn open_unprobed(endpoint: &str) -> Arc<dyn Storage> {
+    storage::open("s3://b/p", &OpenOptions { single_writer: true, ..options(endpoint) }).unwrap()
+}
+
+#[test]
+fn who_clears_up_waits_for_a_silent_store_once() {
+    let storage = storage::hurried(&open_unprobed(&silent_store(true)));
+    let began = Instant::now();
+    let paths: Vec<String> = (0..300).map(|number| format!("t/{number}")).collect();
+    let errors = [
+        storage.delete_all(&paths).unwrap_err(),
+        storage.read("t/x").unwrap_err(),
+        storage.list_dir("t").unwrap_err(),
+        storage.delete("t/x").unwrap_err(),
+    ];
+    assert!(began.elapsed() < Duration::from_secs(8), "it took {:?}", began.elapsed());
+    for error in errors {
+        assert!(error.to_string().contains("did not answer in time"), "{error}");
+    }
+}
+
+#[test]
+fn files_that_are_given_up_do_not_wait_each_for_a_silent_store() {
+    let storage = open_unprobed(&silent_store(true));
+    // Of one part and a bit, of which nothing arrives; and of less than one, being finished.
+    let mut files: Vec<_> = (0..3).map(|number| storage.create(&format!("t/{number}")).unwrap()).collect();
+    files.iter_mut().for_each(|file| file.write_all(&vec![0; 9 << 20]).unwrap());
+    let finishings: Vec<_> =
+        (0..3).map(|number| storage.create(&format!("s/{number}")).unwrap().begin_finish()).collect();
+    let began = Instant::now();
+    drop(files);
+    drop(finishings);
+    assert!(began.elapsed() < Duration::from_secs(8), "it took {:?}", began.elapsed());
+}
+
+/// However long a body of its size may take: here it does not move (which only Linux notices soon), or all of it was
+/// taken.
+#[test]
+fn an_upload_that_no_longer_moves_is_given_up() {
+    std::thread::scope(|scope| {
+        for reads in if cfg!(target_os = "linux") { &[true, false][..] } else { &[true] } {
+            scope.spawn(move || {
+                let endpoint = silent_store(*reads);
+                let mut file = open_unprobed(&endpoint).create("t/x").unwrap();
+                file.write_all(&vec![0; 7 << 20]).unwrap();
+                let began = Instant::now();
+                let error = file.finish().unwrap_err();
+                let (took, text) = (began.elapsed(), error.to_string());
+                assert!(took < Duration::from_secs(35), "it took {took:?}: {text}");
+                for part in ["\"s3://b/p/t/x\"", &endpoint, "did not answer", "amplify_s3_endpoint"] {
+                    assert!(text.contains(part), "no {part} in {text}");
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn a_server_of_something_else_is_told() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -168,7 +168,7 @@ pub fn rows(process: &Arc<Process>) -> Result<Rows> {
     let storage = WithTrash::new(journal.storage().clone(), TABLE.name().clone());
     let read = |file: &PlannedFile| {
         let whole = 0..file.meta.size;
-        let bytes = storage.read_ranges(&file.meta.path, std::slice::from_ref(&whole))?.concat();
+        let bytes = storage.read_listed(&file.meta, std::slice::from_ref(&whole))?.concat();
         Ok(row(file.meta.path.trim_start_matches("images/"), &bytes))
     };
     let read: Vec<_> = files.iter().map(read).collect::<Result<_>>()?;

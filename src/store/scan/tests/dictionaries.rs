@@ -90,6 +90,47 @@ fn bounds_hold_for_dictionaries_too() {
 }
 
 #[test]
+fn bloom_filters_rule_out_what_bounds_of_dictionaries_do_not() {
+    // In every row group the first and the last class, and between them a few that no other row group has.
+    let group_rows = ROWS / 10;
+    let classes = text(|row| {
+        Some(match row % 50 {
+            0 => "class 000".to_owned(),
+            1 => "class 999".to_owned(),
+            other => format!("class {:03}", 100 + 10 * (row / group_rows) + other % 7),
+        })
+    });
+    // So that the file is not fetched whole.
+    let wide = text(|row| Some(format!("{:x>60}", row * 7919)));
+    let read_bytes = |bloom: bool, json: &str, rows: usize| {
+        let mut store = Store::new(&[("c", DataType::Utf8), ("wide", DataType::Utf8)]);
+        let mut properties = properties()
+            .set_max_row_group_row_count(Some(group_rows))
+            .set_column_dictionary_enabled("wide".into(), false);
+        if bloom {
+            properties = properties.set_column_bloom_filter_max_ndv("c".into(), 16);
+        }
+        store.add(file(&batch(vec![("c", classes.clone()), ("wide", wide.clone())]), properties));
+        assert!(store.files[0].meta.size > fetch::LOCAL_WHOLE_FILE_MAX_BYTES);
+        let (columns, values) = read(&store, "{}");
+        assert!(columns.iter().all(is_dictionary) && values.len() == ROWS);
+        store.memory.take_read();
+        let (columns, values) = read(&store, json);
+        assert!(columns.iter().all(is_dictionary) && values.len() == rows, "{json}: {} rows", values.len());
+        store.memory.take_read_bytes()
+    };
+    for (json, rows) in [
+        (r#"{"c": "class 500"}"#, 0),
+        (r#"{"c": {"in": ["class 109", "class 500"]}}"#, 0),
+        // In one of the ten row groups, every seventh row but for the first and the last class.
+        (r#"{"c": "class 133"}"#, 280),
+    ] {
+        let (without, with) = (read_bytes(false, json, rows), read_bytes(true, json, rows));
+        assert!(with * 3 < without, "{json}: {with} of {without}");
+    }
+}
+
+#[test]
 fn filters_test_dictionaries() {
     let mut store = Store::new(&[("c", DataType::Utf8), ("n", DataType::Int64)]);
     let few = text(|row| (row % 3 != 0).then(|| format!("class {}", row % 5)));
