@@ -282,7 +282,7 @@ fn copy_through(storage: &(impl Storage + ?Sized), from: &FileMeta, to: &str) ->
 
 /// The path of what is called `name` in `dir` (`""`: the root).
 fn join(dir: &str, name: &str) -> String {
-    if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") }
+    if dir.is_empty() { name.to_owned() } else { [dir, name].join("/") }
 }
 
 /// The error for a file at `location` that is not the one that was listed any more.

@@ -43,7 +43,7 @@ pub(super) fn walk(
     for level in 0..walk.levels.count() {
         dirs = walk.descend(level, dirs, found)?;
     }
-    walk.take_leaves(&dirs, found)
+    walk.take_leaves(dirs, found)
 }
 
 struct Walk<'a> {
@@ -96,7 +96,7 @@ impl Walk<'_> {
             let mut all = 0;
             for name in listing.dirs.iter().filter(|name| !is_passed_over(name)) {
                 let Dir { path, values } = &dirs[index];
-                let path = format!("{path}/{name}");
+                let path = [path, "/", name].concat();
                 all += 1;
                 match self.levels.meaning(level, values, name) {
                     Meaning::Wanted(value) => {
@@ -135,8 +135,9 @@ impl Walk<'_> {
     }
 
     /// The files of directories at the last level.
-    fn take_leaves(&self, dirs: &[Dir], found: &mut dyn FnMut(Arc<[Scalar]>, Vec<FileMeta>)) -> Result<()> {
-        let paths: Vec<String> = dirs.iter().map(|dir| dir.path.clone()).collect();
+    fn take_leaves(&self, dirs: Vec<Dir>, found: &mut dyn FnMut(Arc<[Scalar]>, Vec<FileMeta>)) -> Result<()> {
+        let (paths, values): (Vec<String>, Vec<Arc<[Scalar]>>) =
+            dirs.into_iter().map(|dir| (dir.path, dir.values)).unzip();
         let refusal = Refusals { storage: self.storage, table: self.table };
         list(self.storage, &paths, &mut |index, listing| {
             for name in listing.dirs.iter().filter(|name| self.is_strict && !is_passed_over(name)) {
@@ -145,7 +146,7 @@ impl Walk<'_> {
             let mut files = listing.files;
             files.retain(is_data_file);
             if !files.is_empty() {
-                found(dirs[index].values.clone(), files);
+                found(values[index].clone(), files);
             }
             Ok(())
         })
