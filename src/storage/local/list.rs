@@ -9,11 +9,9 @@ use super::staged::is_temporary;
 use crate::error::{Error, Result};
 use crate::storage::{self, Listing};
 
-/// Listing so many directories is worth a thread.
-const DIRS_PER_THREAD: usize = 64;
-
-/// What a thread takes at a time: few enough that all end together, enough that those of one parent stay together.
-const DIRS_PER_SHARE: usize = 64;
+/// Listing so many directories is worth a thread. It takes as many at a time: few enough that all threads end together,
+/// enough that the parent of many is opened seldom.
+const DIRS_PER_THREAD: usize = 32;
 
 /// The listings of `dirs`, in their order. One that is not there is empty.
 pub(super) fn list_dirs<D: Directory>(root: &Root, dirs: &[String]) -> Result<Vec<Listing>> {
@@ -22,7 +20,7 @@ pub(super) fn list_dirs<D: Directory>(root: &Root, dirs: &[String]) -> Result<Ve
     if threads == 1 {
         return Lister::new(root).list_all::<D>(dirs);
     }
-    let shares: Vec<&[String]> = dirs.chunks(DIRS_PER_SHARE).collect();
+    let shares: Vec<&[String]> = dirs.chunks(DIRS_PER_THREAD).collect();
     let next = AtomicUsize::new(0);
     let work = || {
         let mut lister = Lister::new(root);
@@ -78,15 +76,20 @@ impl<'a> Lister<'a> {
         Self { root, buffer: Vec::new() }
     }
 
-    pub fn list_dir<D: Directory>(&mut self, parent: Option<&D>, dir: &str) -> Result<Listing> {
+    /// `near`: the open parent of `dir`, and its name there.
+    pub fn list_dir<D: Directory>(&mut self, near: Option<(&D, &str)>, dir: &str) -> Result<Listing> {
         let root = self.root;
         let mut listing = Listing::default();
-        self.read(parent, dir, &mut |entry| {
+        self.read(near, dir, &mut |entry| {
             let Some(name) = utf8_name(root, dir, entry)? else { return Ok(()) };
             let found = entry.found().map_err(|error| failed(root, &storage::join(dir, name), error))?;
             match found {
                 Some(Found::Dir) => listing.dirs.push(name.to_owned()),
                 Some(Found::File(state)) if !is_temporary(name) => {
+                    // Many directories hold one: room for the usual four would be memory for nothing.
+                    if listing.files.is_empty() {
+                        listing.files.reserve_exact(1);
+                    }
                     listing.files.push(state.file(storage::join(dir, name)));
                 }
                 Some(Found::File(_)) | None => {}
@@ -101,27 +104,34 @@ impl<'a> Lister<'a> {
     /// Those next to each other in one parent are looked up from there.
     fn list_all<D: Directory>(&mut self, dirs: &[String]) -> Result<Vec<Listing>> {
         let mut listings = Vec::with_capacity(dirs.len());
-        for siblings in dirs.chunk_by(|a, b| split(a).0 == split(b).0) {
-            let parent = if siblings.len() > 1 { split(&siblings[0]).0 } else { None };
+        let mut rest = dirs;
+        while let Some(first) = rest.first() {
+            let parent = first.rsplit_once('/').map(|(parent, _)| parent);
+            let count = parent.map_or(1, |parent| rest.iter().take_while(|dir| name_in(parent, dir).is_some()).count());
+            let (siblings, others) = rest.split_at(count.max(1));
             // Where that fails, the whole path of each tells what is wrong, or is good even so: it takes no right to
             // read the parent.
-            let parent = parent.and_then(|parent| D::open(&self.root.dir(parent).ok()?).ok());
+            let open = |path| D::open(&self.root.dir(path).ok()?).ok();
+            let parent = parent.filter(|_| count > 1).and_then(|path| Some((path, open(path)?)));
             for dir in siblings {
-                listings.push(self.list_dir(parent.as_ref(), dir)?);
+                let near = parent.as_ref().and_then(|(path, parent)| Some((parent, name_in(path, dir)?)));
+                listings.push(self.list_dir(near, dir)?);
             }
+            rest = others;
         }
         Ok(listings)
     }
 
-    /// Gives `each` the entries of `dir`, which may be looked up from its open `parent`. One that is not there has none.
+    /// Gives `each` the entries of `dir`, which `near` says to look up by its name from its open parent. One that is not
+    /// there has none.
     fn read<D: Directory>(
         &mut self,
-        parent: Option<&D>,
+        near: Option<(&D, &str)>,
         dir: &str,
         each: &mut dyn FnMut(&dyn Entry) -> Result<()>,
     ) -> Result<()> {
-        let (root, name) = (self.root, split(dir).1);
-        let directory = match parent.filter(|_| is_segment(name)).map(|parent| parent.open_in(name)) {
+        let root = self.root;
+        let directory = match near.map(|(parent, name)| parent.open_in(name)) {
             Some(Ok(directory)) => directory,
             // By the whole path: the parent may be another one by now.
             Some(Err(_)) | None => match D::open(&root.dir(dir)?) {
@@ -133,9 +143,9 @@ impl<'a> Lister<'a> {
     }
 }
 
-/// The parent of `dir`, where it has one below the root, and its name.
-fn split(dir: &str) -> (Option<&str>, &str) {
-    dir.rsplit_once('/').map_or((None, dir), |(parent, name)| (Some(parent), name))
+/// The name of `dir`, where it lies right in `parent`.
+fn name_in<'a>(parent: &str, dir: &'a str) -> Option<&'a str> {
+    dir.strip_prefix(parent)?.strip_prefix('/').filter(|name| is_segment(name))
 }
 
 fn failed(root: &Root, path: &str, error: std::io::Error) -> Error {

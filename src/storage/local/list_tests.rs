@@ -178,7 +178,7 @@ mod body {
         put(&local, "t/k=1/a", b"a");
         let table = dir.path().join("deep/root/t");
         let parent = D::open(&table).unwrap();
-        let list = || Lister::new(&local.root).list_dir(Some(&parent), "t/k=1").unwrap();
+        let list = || Lister::new(&local.root).list_dir(Some((&parent, "k=1")), "t/k=1").unwrap();
         assert_eq!(files(&list()), [("t/k=1/a", 1)]);
         fs::remove_dir_all(&table).unwrap();
         assert_eq!(list(), Listing::default());

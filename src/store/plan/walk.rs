@@ -12,7 +12,7 @@ use crate::store::table::Table;
 
 /// How many directories one call to the storage lists: enough for a remote backend to work on many at once, few enough
 /// that the listings of a large table are never in memory together.
-const LIST_BATCH_DIRS: usize = 1024;
+const LIST_BATCH_DIRS: usize = 4096;
 
 /// So many times as many directories as those that were listed before are worth a look at what lies below those before.
 const WORTH_A_LOOK: usize = 4;
@@ -107,6 +107,8 @@ impl Walk<'_> {
                     Meaning::RuledOut | Meaning::Misfit => {}
                 }
             }
+            // What is ordered piece by piece is soon ordered as a whole: names come in another order than values.
+            children[before..].sort_by(|(_, a), (_, b)| a.values.last().cmp(&b.values.last()));
             shares.push(((children.len() - before) as u64, all));
             Ok(())
         })?;
