@@ -324,7 +324,7 @@ impl<'a> Run<'a> {
 
 /// The path of what is called `name` in `dir` (`""`: the root).
 fn join(dir: &str, name: &str) -> String {
-    if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") }
+    if dir.is_empty() { name.to_owned() } else { [dir, name].join("/") }
 }
 
 /// The error for a file at `location` that is not the one that was listed any more.

@@ -23,6 +23,10 @@
 //! Symbolic links inside the root are followed: they are the user's. Names that are not UTF-8 are passed over where
 //! they start with `.` or `_`; elsewhere they are an error, since what lies there would silently be missing.
 
+mod directory;
+mod list;
+#[cfg(test)]
+mod list_tests;
 mod read;
 mod root;
 mod staged;
@@ -30,9 +34,8 @@ mod staged;
 mod tests;
 mod writer;
 
-use std::fs::{self, DirEntry, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind as IoErrorKind, Write};
-use std::num::NonZero;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,15 +43,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use self::read::{file_meta, missing_or_io, read_file, read_ranges};
+use self::directory::NativeDirectory;
+use self::list::Lister;
+use self::read::{State, missing_or_io, read_file, read_ranges};
 use self::root::Root;
 use self::staged::{Linked, Staged, is_temporary};
 use self::writer::LocalWriter;
 use crate::error::{Error, Result};
 use crate::storage::{self, Change, FileMeta, FileWriter, Listing, Numbered, PutOutcome, Storage};
-
-/// Listing so many directories is worth a thread.
-const DIRS_PER_THREAD: usize = 64;
 
 /// A root on the local file system. See the module's page for what is durable when.
 #[derive(Debug)]
@@ -91,50 +93,11 @@ impl Storage for Local {
     }
 
     fn list_dir(&self, dir: &str) -> Result<Listing> {
-        let directory = self.root.dir(dir)?;
-        let failed = |error| Error::io("list", directory.display(), error);
-        let mut listing = Listing::default();
-        let entries = match fs::read_dir(&directory) {
-            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(listing),
-            entries => entries.map_err(failed)?,
-        };
-        for entry in entries {
-            let entry = entry.map_err(failed)?;
-            let Some(name) = utf8_name(&entry)? else { continue };
-            let Some(metadata) = stat_file(&entry).map_err(|error| Error::io("list", entry.path().display(), error))?
-            else {
-                continue;
-            };
-            match metadata {
-                Entry::Dir => listing.dirs.push(name),
-                Entry::File(metadata) if !is_temporary(&name) => {
-                    listing.files.push(file_meta(storage::join(dir, &name), &metadata).map_err(failed)?);
-                }
-                Entry::File(_) => {}
-            }
-        }
-        listing.dirs.sort_unstable();
-        listing.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(listing)
+        Lister::new(&self.root).list_dir::<NativeDirectory>(None, dir)
     }
 
     fn list_dirs(&self, dirs: &[String]) -> Result<Vec<Listing>> {
-        let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
-        let threads = if dirs.len() < 2 * DIRS_PER_THREAD { 1 } else { cores().min(dirs.len() / DIRS_PER_THREAD) };
-        if threads == 1 {
-            return dirs.iter().map(|dir| self.list_dir(dir)).collect();
-        }
-        let share = dirs.len().div_ceil(threads);
-        let list = |dirs: &[String]| dirs.iter().map(|dir| self.list_dir(dir)).collect::<Result<Vec<_>>>();
-        std::thread::scope(|scope| {
-            let others: Vec<_> = dirs.chunks(share).skip(1).map(|dirs| scope.spawn(move || list(dirs))).collect();
-            let mut listings = list(&dirs[..share])?;
-            for other in others {
-                let more = other.join().unwrap_or_else(|_| Err(Error::internal("A thread that lists panicked")));
-                listings.extend(more?);
-            }
-            Ok(listings)
-        })
+        list::list_dirs::<NativeDirectory>(&self.root, dirs)
     }
 
     fn read(&self, path: &str) -> Result<Option<Bytes>> {
@@ -215,22 +178,7 @@ impl Storage for Local {
     }
 
     fn list_names(&self, dir: &str) -> Result<Vec<String>> {
-        let directory = self.root.dir(dir)?;
-        let failed = |error| Error::io("list", directory.display(), error);
-        let entries = match fs::read_dir(&directory) {
-            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed)?,
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(failed)?;
-            let is_dir = entry.file_type().map_err(failed)?.is_dir();
-            if let Some(name) = utf8_name(&entry)?.filter(|name| !is_dir && !is_temporary(name)) {
-                names.push(name);
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
+        list::list_names::<NativeDirectory>(&self.root, dir)
     }
 
     fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Vec<FileMeta>> {
@@ -238,8 +186,9 @@ impl Storage for Local {
         for number in first.. {
             let path = storage::join(dir, &name(number));
             let target = self.root.file(&path)?;
-            match fs::metadata(&target).and_then(|metadata| file_meta(path, &metadata)) {
-                Ok(file) => files.push(file),
+            match fs::metadata(&target).and_then(|metadata| Ok((metadata.is_file(), State::of(&metadata)?))) {
+                Ok((true, state)) => files.push(state.file(path)),
+                Ok((false, _)) => break,
                 Err(error) if matches!(error.kind(), IoErrorKind::NotFound | IoErrorKind::NotADirectory) => break,
                 Err(error) => return Err(Error::io("look for", target.display(), error)),
             }
@@ -288,38 +237,6 @@ fn remove_empty_dirs(directory: &Path) -> Result<()> {
     match fs::remove_dir(directory) {
         Err(error) if matches!(error.kind(), IoErrorKind::NotFound | IoErrorKind::DirectoryNotEmpty) => Ok(()),
         result => result.map_err(|error| Error::io("remove", directory.display(), error)),
-    }
-}
-
-/// What an entry of a directory is, links followed.
-enum Entry {
-    Dir,
-    File(fs::Metadata),
-}
-
-/// `None` for what vanished since it was listed, a link to nowhere, or neither file nor directory. Directories are told
-/// by the listing itself, so that only files cost a system call.
-fn stat_file(entry: &DirEntry) -> io::Result<Option<Entry>> {
-    let file_type = entry.file_type()?;
-    if file_type.is_dir() {
-        return Ok(Some(Entry::Dir));
-    }
-    let metadata = if file_type.is_symlink() { fs::metadata(entry.path()) } else { entry.metadata() };
-    match metadata {
-        Err(error) if error.kind() == IoErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-        Ok(metadata) if metadata.is_dir() => Ok(Some(Entry::Dir)),
-        Ok(metadata) => Ok(metadata.is_file().then_some(Entry::File(metadata))),
-    }
-}
-
-/// The entry's name, or `None` where it is hidden and not UTF-8.
-fn utf8_name(entry: &DirEntry) -> Result<Option<String>> {
-    match entry.file_name().into_string() {
-        Ok(name) => Ok(Some(name)),
-        Err(name) if matches!(name.as_encoded_bytes().first(), Some(b'.' | b'_')) => Ok(None),
-        Err(_) => Err(Error::corrupt(format!("The name of \"{}\" is not UTF-8!", entry.path().display()))
-            .with_hint("Rename it, or move it out of the store.")),
     }
 }
 

@@ -11,24 +11,41 @@ use chrono::{DateTime, Utc};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{self, FileMeta, Inode};
 
-/// The file at `path` below the root, as `metadata` has it.
-pub(super) fn file_meta(path: String, metadata: &fs::Metadata) -> io::Result<FileMeta> {
-    let (size, modified) = (metadata.len(), metadata.modified()?.into());
-    Ok(FileMeta { path, size, modified, etag: None, inode: inode(metadata) })
+/// What a file is like at one time: by this a listing tells it from another of its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct State {
+    pub size: u64,
+    pub modified: DateTime<Utc>,
+    pub inode: Option<Inode>,
+}
+
+impl State {
+    pub fn of(metadata: &fs::Metadata) -> io::Result<Self> {
+        Ok(Self { size: metadata.len(), modified: metadata.modified()?.into(), inode: inode_of(metadata) })
+    }
+
+    /// The file at `path` below the root.
+    pub fn file(self, path: String) -> FileMeta {
+        FileMeta { path, size: self.size, modified: self.modified, etag: None, inode: self.inode }
+    }
 }
 
 #[cfg(unix)]
-fn inode(metadata: &fs::Metadata) -> Option<Inode> {
+fn inode_of(metadata: &fs::Metadata) -> Option<Inode> {
     use std::os::unix::fs::MetadataExt;
-
-    const SECOND_NS: i128 = 1_000_000_000;
-    let changed_ns = i128::from(metadata.ctime()) * SECOND_NS + i128::from(metadata.ctime_nsec());
-    Some(Inode { number: metadata.ino(), changed_ns })
+    Some(inode(metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
 }
 
 #[cfg(not(unix))]
-fn inode(_: &fs::Metadata) -> Option<Inode> {
+fn inode_of(_: &fs::Metadata) -> Option<Inode> {
     None
+}
+
+/// Number `number`, changed at `seconds` and `nanoseconds` since 1970.
+#[cfg(unix)]
+pub(super) fn inode(number: u64, seconds: i64, nanoseconds: i64) -> Inode {
+    const SECOND_NS: i128 = 1_000_000_000;
+    Inode { number, changed_ns: i128::from(seconds) * SECOND_NS + i128::from(nanoseconds) }
 }
 
 /// Ranges of the file at `path`, which has to be the one that was `listed`, and to stay it.

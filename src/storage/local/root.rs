@@ -56,9 +56,7 @@ impl Root {
 
     /// The file at `relative`; nothing that could leave the root.
     pub fn file(&self, relative: &str) -> Result<PathBuf> {
-        let special = if cfg!(windows) { ['\0', '\\', ':'] } else { ['\0'; 3] };
-        let inside = |segment: &str| !matches!(segment, "" | "." | "..") && !segment.contains(special);
-        if relative.split('/').all(inside) {
+        if relative.split('/').all(is_segment) {
             return Ok(self.location(relative));
         }
         Err(Error::internal(format!("\"{}\" is no path below \"{}\"", relative.escape_debug(), self.dir.display())))
@@ -149,6 +147,12 @@ impl Root {
     pub fn sync_parent(&self, path: &Path) -> io::Result<()> {
         if self.durable { sync_dir(parent(path)) } else { Ok(()) }
     }
+}
+
+/// Whether a path below the root may have the segment `segment`: it is one name, and does not lead up.
+pub(super) fn is_segment(segment: &str) -> bool {
+    let special = |byte| matches!(byte, b'\0' | b'/') || cfg!(windows) && matches!(byte, b'\\' | b':');
+    !matches!(segment, "" | "." | "..") && !segment.bytes().any(special)
 }
 
 fn settled() -> MutexGuard<'static, HashMap<PathBuf, Identity>> {

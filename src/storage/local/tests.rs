@@ -35,46 +35,6 @@ fn tree(dir: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn lists_one_level_sorted_and_takes_what_is_missing_for_empty() {
-    let (_dir, local) = fresh();
-    assert_eq!(local.list_dir("").unwrap(), Listing::default());
-    put(&local, "t/k=b/2.parquet", b"22");
-    put(&local, "t/k=a/1.parquet", b"1");
-    put(&local, "t/z", b"");
-    put(&local, "t/a", b"abc");
-    let listing = local.list_dir("t").unwrap();
-    assert_eq!(listing.dirs, ["k=a", "k=b"]);
-    let files: Vec<(&str, u64)> = listing.files.iter().map(|file| (file.path.as_str(), file.size)).collect();
-    assert_eq!(files, [("t/a", 3), ("t/z", 0)]);
-    assert_eq!(local.list_dir("").unwrap().dirs, ["t"]);
-    assert_eq!(local.list_dirs(&["t/none".into(), "t/k=b".into()]).unwrap()[1].files[0].path, "t/k=b/2.parquet");
-}
-
-#[test]
-fn many_directories_are_listed_in_their_order() {
-    let (_dir, local) = fresh();
-    let dirs: Vec<String> = (0..1000).map(|n| format!("t/n={}", n * 7 % 1000)).collect();
-    for (n, dir) in dirs.iter().enumerate().filter(|(n, _)| n % 3 > 0) {
-        put(&local, &format!("{dir}/{n}.parquet"), b"x");
-    }
-    let listings = local.list_dirs(&dirs).unwrap();
-    let files: Vec<Vec<String>> =
-        listings.into_iter().map(|listing| listing.files.into_iter().map(|file| file.path).collect()).collect();
-    let expected: Vec<Vec<String>> = dirs
-        .iter()
-        .enumerate()
-        .map(|(n, dir)| if n % 3 > 0 { vec![format!("{dir}/{n}.parquet")] } else { Vec::new() })
-        .collect();
-    assert_eq!(files, expected);
-    put(&local, "t/file", b"x");
-    let with_a_file: Vec<String> = dirs.into_iter().chain(["t/file".to_owned()]).collect();
-    assert_eq!(
-        local.list_dirs(&with_a_file).unwrap_err().to_string(),
-        local.list_dir("t/file").unwrap_err().to_string()
-    );
-}
-
-#[test]
 fn a_file_is_no_directory() {
     let (_dir, local) = fresh();
     put(&local, "t/a", b"abc");
@@ -87,34 +47,6 @@ fn a_file_is_no_directory() {
         assert!(error.to_string().contains("deep/root/t/a"), "{error}");
     }
     assert_eq!(local.read("t/a").unwrap().unwrap(), "abc");
-}
-
-#[cfg(unix)]
-#[test]
-fn follows_links_and_names_what_is_not_utf8() {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::symlink;
-
-    let (dir, local) = fresh();
-    put(&local, "t/a", b"abc");
-    let table = dir.path().join("deep/root/t");
-    symlink("a", table.join("link")).unwrap();
-    symlink("nowhere", table.join("dangling")).unwrap();
-    symlink(".", table.join("self")).unwrap();
-    let listing = local.list_dir("t").unwrap();
-    assert_eq!(listing.dirs, ["self"]);
-    assert_eq!(
-        listing.files.iter().map(|f| (f.path.as_str(), f.size)).collect::<Vec<_>>(),
-        [("t/a", 3), ("t/link", 3)]
-    );
-
-    fs::write(table.join(OsStr::from_bytes(b".hidden\xff")), b"").unwrap();
-    local.list_dir("t").unwrap();
-    fs::write(table.join(OsStr::from_bytes(b"k=\xff")), b"").unwrap();
-    let error = local.list_dir("t").unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.to_string().contains("deep/root/t/k="), "{error}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::file_meta;
+use super::read::State;
 use super::staged::Staged;
 use crate::error::{Error, Result};
 use crate::storage::{FileMeta, FileWriter};
@@ -68,7 +68,7 @@ impl FileWriter for LocalWriter {
                 let Self { path, mut staged, buffer, .. } = *self;
                 let metadata = staged.seal(&[&buffer])?;
                 staged.publish()?;
-                file_meta(path, &metadata)
+                State::of(&metadata).map(|state| state.file(path))
             })
             .map_err(|error| Error::io("create", location, error))
     }

@@ -12,7 +12,7 @@ use crate::store::table::Table;
 
 /// How many directories one call to the storage lists: enough for a remote backend to work on many at once, few enough
 /// that the listings of a large table are never in memory together.
-const LIST_BATCH_DIRS: usize = 1024;
+const LIST_BATCH_DIRS: usize = 4096;
 
 /// So many times as many directories as those that were listed before are worth a look at what lies below those before.
 const WORTH_A_LOOK: usize = 4;
@@ -43,7 +43,7 @@ pub(super) fn walk(
     for level in 0..walk.levels.count() {
         dirs = walk.descend(level, dirs, found)?;
     }
-    walk.take_leaves(&dirs, found)
+    walk.take_leaves(dirs, found)
 }
 
 struct Walk<'a> {
@@ -96,7 +96,7 @@ impl Walk<'_> {
             let mut all = 0;
             for name in listing.dirs.iter().filter(|name| !is_passed_over(name)) {
                 let Dir { path, values } = &dirs[index];
-                let path = format!("{path}/{name}");
+                let path = [path, "/", name].concat();
                 all += 1;
                 match self.levels.meaning(level, values, name) {
                     Meaning::Wanted(value) => {
@@ -107,6 +107,8 @@ impl Walk<'_> {
                     Meaning::RuledOut | Meaning::Misfit => {}
                 }
             }
+            // What is ordered piece by piece is soon ordered as a whole: names come in another order than values.
+            children[before..].sort_by(|(_, a), (_, b)| a.values.last().cmp(&b.values.last()));
             shares.push(((children.len() - before) as u64, all));
             Ok(())
         })?;
@@ -135,8 +137,9 @@ impl Walk<'_> {
     }
 
     /// The files of directories at the last level.
-    fn take_leaves(&self, dirs: &[Dir], found: &mut dyn FnMut(Arc<[Scalar]>, Vec<FileMeta>)) -> Result<()> {
-        let paths: Vec<String> = dirs.iter().map(|dir| dir.path.clone()).collect();
+    fn take_leaves(&self, dirs: Vec<Dir>, found: &mut dyn FnMut(Arc<[Scalar]>, Vec<FileMeta>)) -> Result<()> {
+        let (paths, values): (Vec<String>, Vec<Arc<[Scalar]>>) =
+            dirs.into_iter().map(|dir| (dir.path, dir.values)).unzip();
         let refusal = Refusals { storage: self.storage, table: self.table };
         list(self.storage, &paths, &mut |index, listing| {
             for name in listing.dirs.iter().filter(|name| self.is_strict && !is_passed_over(name)) {
@@ -145,7 +148,7 @@ impl Walk<'_> {
             let mut files = listing.files;
             files.retain(is_data_file);
             if !files.is_empty() {
-                found(dirs[index].values.clone(), files);
+                found(values[index].clone(), files);
             }
             Ok(())
         })
