@@ -15,7 +15,7 @@ use std::path::Path;
 
 #[cfg(target_os = "linux")]
 pub(super) use self::linux::LinuxDirectory as NativeDirectory;
-#[cfg(any(test, not(target_os = "linux")))]
+#[cfg(test)]
 pub(super) use self::portable::PortableDirectory;
 #[cfg(not(target_os = "linux"))]
 pub(super) use self::portable::PortableDirectory as NativeDirectory;
