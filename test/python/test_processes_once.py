@@ -108,28 +108,32 @@ def test_a_batch_is_one_of_its_table(table):
     assert table.execute("FROM amplify_count('u')").fetchall() == [(1,)]
 
 
-def test_a_batch_is_remembered_when_its_record_is_gone(table, root):
+# A process looks once in a while only what can be trimmed: what has grown old meanwhile, another one does.
+WRITE = "SELECT amplify_write('t', [{write_id: 'x', part: 'p', of: 1, n: 0}])"
+
+
+def test_a_batch_is_remembered_when_its_record_is_gone(table, root, crew):
     write_batch(table, "b")
     write_batch(table, "c", "copy")
     commits = root / JOURNAL / "t" / "commits"
     first = min(path.name for path in commits.iterdir())
     make_older(root, days=3)
-    table.execute("SELECT amplify_write('t', [{write_id: 'x', part: 'p', of: 1, n: 0}])").fetchall()
+    crew.run(WRITE)
     assert first not in {path.name for path in commits.iterdir()}, "it was to be trimmed"
     assert write_batch(table, "b", rows=9) == 2
     write_batch(table, "c", "copy", rows=9)
     assert count(table) == 5
 
 
-def test_a_batch_of_a_killed_process_is_remembered_when_its_record_is_old(table, root):
+def test_a_batch_of_a_killed_process_is_remembered_when_its_record_is_old(table, root, crew):
     """Nobody marked the batch as committed: its record is kept until somebody has."""
     write_batch(table, "b")
     [claim] = (root / JOURNAL / "t" / "batches").glob("*.json")
     txid = json.loads(claim.read_text())["txid"]
     claim.write_text(json.dumps({"txid": txid}))  # as it is between the commit and the mark
-    table.execute("SELECT amplify_write('t', [{write_id: 'x', part: 'p', of: 1, n: 0}])").fetchall()
+    table.execute(WRITE).fetchall()
     make_older(root, days=3)
-    table.execute("SELECT amplify_write('t', [{write_id: 'x', part: 'p', of: 1, n: 0}])").fetchall()
+    crew.run(WRITE)
     assert write_batch(table, "b", rows=9) == 2
     assert count(table) == 4
     assert json.loads(claim.read_text())["committed"]["rows"] == 2
