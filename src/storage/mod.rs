@@ -96,6 +96,16 @@ pub struct Listing {
     pub files: Vec<FileMeta>,
 }
 
+/// What [`Storage::list_run`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Run {
+    /// In the order of their numbers.
+    pub files: Vec<FileMeta>,
+    /// The next file behind the end of the run, whatever it is called; `None` where there is none, and where the
+    /// backend does not look ([`Access::remote`] ones do).
+    pub behind: Option<FileMeta>,
+}
+
 /// What [`Storage::put_if_absent`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutOutcome {
@@ -196,10 +206,13 @@ pub trait Storage: Send + Sync + Debug {
 
     /// Of files that are called `name(0)`, `name(1)` and so on, names that sort as their numbers do: those in `dir` from
     /// the number `first` on, up to the first that is not there. How many there are before costs nothing.
-    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Vec<FileMeta>> {
-        let mut run = Run::new(dir, first, name);
+    ///
+    /// That one was not there while `first` still was, or the answer is an empty run: where files are deleted from the
+    /// lowest number on, none in between has been missed.
+    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Run> {
+        let mut run = RunBuilder::new(dir, first, name);
         run.take(self.list_dir(dir)?.files);
-        Ok(run.files)
+        Ok(run.run)
     }
 
     /// A whole small file, or `None` where there is none.
@@ -293,16 +306,16 @@ fn copy_through(storage: &(impl Storage + ?Sized), from: &FileMeta, to: &str) ->
 }
 
 /// See [`Storage::list_run`].
-struct Run<'a> {
+struct RunBuilder<'a> {
     dir: &'a str,
     name: &'a Numbered,
     next: u64,
-    files: Vec<FileMeta>,
+    run: Run,
 }
 
-impl<'a> Run<'a> {
+impl<'a> RunBuilder<'a> {
     fn new(dir: &'a str, first: u64, name: &'a Numbered) -> Self {
-        Self { dir, name, next: first, files: Vec::new() }
+        Self { dir, name, next: first, run: Run::default() }
     }
 
     /// Takes those of `listed`, sorted by path, that belong to it, and passes over those that no number has. `false`:
@@ -312,10 +325,13 @@ impl<'a> Run<'a> {
             match file.path.cmp(&join(self.dir, &(self.name)(self.next))) {
                 Ordering::Less => {}
                 Ordering::Equal => {
-                    self.files.push(file);
+                    self.run.files.push(file);
                     self.next += 1;
                 }
-                Ordering::Greater => return false,
+                Ordering::Greater => {
+                    self.run.behind = Some(file);
+                    return false;
+                }
             }
         }
         true

@@ -50,7 +50,7 @@ use self::root::Root;
 use self::staged::{Linked, Staged, is_temporary};
 use self::writer::LocalWriter;
 use crate::error::{Error, Result};
-use crate::storage::{self, Change, FileMeta, FileWriter, Listing, Numbered, PutOutcome, Storage};
+use crate::storage::{self, Change, FileMeta, FileWriter, Listing, Numbered, PutOutcome, Run, Storage};
 
 /// A root on the local file system. See the module's page for what is durable when.
 #[derive(Debug)]
@@ -66,6 +66,16 @@ impl Local {
     /// `Io` where `root` is empty or the current directory, needed to make it absolute, is gone.
     pub fn open(root: &Path, durable: bool) -> Result<Self> {
         Ok(Self { root: Arc::new(Root::open(root, durable)?) })
+    }
+
+    /// The file at `path`; `None` where there is none.
+    fn look_for(&self, path: String) -> Result<Option<FileMeta>> {
+        let target = self.root.file(&path)?;
+        match fs::metadata(&target).and_then(|metadata| Ok((metadata.is_file(), State::of(&metadata)?))) {
+            Ok((is_file, state)) => Ok(is_file.then(|| state.file(path))),
+            Err(error) if matches!(error.kind(), IoErrorKind::NotFound | IoErrorKind::NotADirectory) => Ok(None),
+            Err(error) => Err(Error::io("look for", target.display(), error)),
+        }
     }
 
     /// Takes the advisory lock on the file `path`, which is made and stays. It is given back by dropping the answer.
@@ -181,19 +191,14 @@ impl Storage for Local {
         list::list_names::<NativeDirectory>(&self.root, dir)
     }
 
-    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Vec<FileMeta>> {
+    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Run> {
         let mut files = Vec::new();
-        for number in first.. {
-            let path = storage::join(dir, &name(number));
-            let target = self.root.file(&path)?;
-            match fs::metadata(&target).and_then(|metadata| Ok((metadata.is_file(), State::of(&metadata)?))) {
-                Ok((true, state)) => files.push(state.file(path)),
-                Ok((false, _)) => break,
-                Err(error) if matches!(error.kind(), IoErrorKind::NotFound | IoErrorKind::NotADirectory) => break,
-                Err(error) => return Err(Error::io("look for", target.display(), error)),
-            }
+        while let Some(file) = self.look_for(storage::join(dir, &name(first + files.len() as u64)))? {
+            files.push(file);
         }
-        Ok(files)
+        // It may have gone since, and what came behind it too.
+        let holds = !files.is_empty() && self.look_for(storage::join(dir, &name(first)))?.is_some();
+        Ok(Run { files: if holds { files } else { Vec::new() }, behind: None })
     }
 
     fn remove_empty_dirs(&self, dir: &str) -> Result<()> {

@@ -8,7 +8,7 @@ use object_store::{Error as StoreError, ObjectMeta};
 
 use super::{Remote, failure};
 use crate::error::Result;
-use crate::storage::{FileMeta, Listing, Numbered, Run, Visit};
+use crate::storage::{FileMeta, Listing, Numbered, Run, RunBuilder, Visit};
 
 impl Remote {
     /// See [`crate::storage::Storage::list_dir`].
@@ -51,19 +51,19 @@ impl Remote {
     }
 
     /// See [`crate::storage::Storage::list_run`].
-    pub async fn list_run_from(&self, dir: &str, first: u64, name: &Numbered) -> Result<Vec<FileMeta>> {
+    pub async fn list_run_from(&self, dir: &str, first: u64, name: &Numbered) -> Result<Run> {
         let key = self.location.dir_key(dir)?;
         let prefix = format!("{key}/");
         // A store begins behind the name that it is given.
         let offset = first.checked_sub(1).map(|before| format!("{prefix}{}", name(before)));
         let mut options = PaginatedListOptions { offset, ..PaginatedListOptions::default() };
-        let mut run = Run::new(dir, first, name);
+        let mut run = RunBuilder::new(dir, first, name);
         loop {
             let page = self.bucket.pages.list_paginated(Some(&prefix), options.clone()).await;
             let page = page.map_err(|error| self.failure("list", dir, &error))?;
             let goes_on = run.take(page.result.objects.into_iter().filter_map(|object| self.file_meta(&key, object)));
             match page.page_token.filter(|token| goes_on && !token.is_empty()) {
-                None => return Ok(run.files),
+                None => return Ok(run.run),
                 token => options.page_token = token,
             }
         }

@@ -53,7 +53,7 @@ use self::patience::{GivenUp, Patience};
 use self::refusal::Refusal;
 use self::writer::RemoteWriter;
 use super::{
-    Access, Cancel, Change, FileMeta, FileWriter, Listing, Numbered, OpenOptions, PutOutcome, Storage, Visit,
+    Access, Cancel, Change, FileMeta, FileWriter, Listing, Numbered, OpenOptions, PutOutcome, Run, Storage, Visit,
     copy_through, replaced,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -238,7 +238,7 @@ impl Storage for Remote {
         self.wait(stream::iter(lists).buffered(CONCURRENT_LISTS).try_collect())
     }
 
-    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Vec<FileMeta>> {
+    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Run> {
         self.wait(self.in_time(self.list_run_from(dir, first, name)))
     }
 

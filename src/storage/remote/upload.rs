@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Remote;
+use super::failure::is_unanswered;
 use super::patience::Patience;
 use super::runtime::{runtime, wait};
 use crate::error::{Error, Result};
@@ -125,8 +126,11 @@ async fn run(
         Ok(false) => Ok(None),
         Err(error) => Err(error),
     };
-    if !matches!(result, Ok(Some(_))) {
-        let _ = upload.abort().await;
+    match &result {
+        Ok(Some(_)) => {}
+        // The error is not to wait for a store that does not answer.
+        Err(error) if is_unanswered(error) => drop(tokio::spawn(async move { upload.abort().await })),
+        _ => drop(Patience::short().wait_for(upload.abort()).await),
     }
     result
 }

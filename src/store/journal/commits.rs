@@ -15,7 +15,7 @@ use super::names::{self, parse_commit};
 use super::numbers::Numbers;
 use super::record::{self, Kind, Record};
 use crate::error::{Error, Result};
-use crate::storage::FileMeta;
+use crate::storage::{FileMeta, Run};
 
 /// More numbers than this are not missing from a listing, nor trimmed under a marker: something else is wrong.
 const MAX_MISSING: u64 = 1_000_000;
@@ -58,29 +58,41 @@ pub struct Commits {
 }
 
 impl Commits {
-    /// The numbers of now. Where this process has listed them before, it goes on from the highest of then: numbers
-    /// follow each other. Of those below it, some may have been trimmed since.
+    /// The numbers of now. Where this process has listed them before, it goes on from the highest of then, as long as
+    /// that is there and nothing behind it can have been trimmed. Of those below it, some may have been.
     pub fn list(journal: &Journal) -> Result<Self> {
-        let (memory, location, at) =
-            (journal.environment.memory(), journal.commits_location(), journal.environment.now());
-        if let Some(known) = memory.listed(&location).filter(|known| known.goes_on_at(at)) {
-            let mut since = known.commits.since_highest(journal)?;
-            // Who was stopped for a day in between may have missed one that was trimmed, and those behind it.
-            if since.first() == Some(&known.newest) && known.goes_on_at(journal.environment.now()) {
-                let Listed { mut commits, newest, .. } = known;
-                commits.numbers.extend(since.iter().filter_map(|file| parse_commit(file.name())));
-                let newest = since.pop().unwrap_or(newest);
-                memory.remember(location, Listed { at, commits: commits.clone(), newest });
-                return Ok(commits);
-            }
-            // Another journal may have come to be here.
+        let (memory, location) = (journal.environment.memory(), journal.commits_location());
+        let Some(Listed { mut commits, newest }) = memory.listed(&location) else {
+            let (commits, newest) = Self::list_with_newest(journal)?;
+            commits.remember(journal, newest);
+            return Ok(commits);
+        };
+        let Run { mut files, behind } = commits.since_highest(journal)?;
+        let has_gap = behind.is_some_and(|file| parse_commit(file.name()).is_some());
+        if has_gap || files.first() != Some(&newest) {
+            // Numbers were trimmed, or another journal has come to be here.
             memory.forget(&location);
+            return Self::list(journal);
         }
-        let (commits, newest) = Self::list_with_newest(journal)?;
-        if let Some(newest) = newest {
-            memory.remember(location, Listed { at, commits: commits.clone(), newest });
+        if files.len() > 1 {
+            commits.numbers.extend(files.iter().filter_map(|file| parse_commit(file.name())));
+            commits.remember(journal, files.pop());
         }
         Ok(commits)
+    }
+
+    /// Remembers them, to go on from, where that can be done from the highest, `newest`.
+    ///
+    /// A file system says nothing of what lies behind a gap. There it has to be a record that is trimmed before any
+    /// later one is, which those of overwrites are not: they wait for their trash.
+    fn remember(&self, journal: &Journal, newest: Option<FileMeta>) {
+        let goes_in_turn = || {
+            let record = read_by_number(journal, self.highest()).ok().flatten();
+            record.is_some_and(|record| record.kind != Kind::Overwrite)
+        };
+        if let Some(newest) = newest.filter(|_| journal.storage.access().remote || goes_in_turn()) {
+            journal.environment.memory().remember(journal.commits_location(), Listed { commits: self.clone(), newest });
+        }
     }
 
     /// The numbers of now, and none that has been trimmed before.
@@ -95,7 +107,8 @@ impl Commits {
             let names = journal.storage.list_names(&dir)?;
             let numbers = names.iter().filter_map(|name| parse_commit(name)).collect();
             let commits = Self { numbers, lowest_written: None };
-            let newest = if commits.is_empty() { None } else { commits.since_highest(journal)?.into_iter().next() };
+            let newest =
+                if commits.is_empty() { None } else { commits.since_highest(journal)?.files.into_iter().next() };
             return Ok((commits, newest));
         }
         let files = journal.storage.list_dir(&dir)?.files;
@@ -108,7 +121,7 @@ impl Commits {
     }
 
     /// The file of the highest number, and those of the numbers that have followed it since; none where it is gone.
-    fn since_highest(&self, journal: &Journal) -> Result<Vec<FileMeta>> {
+    fn since_highest(&self, journal: &Journal) -> Result<Run> {
         journal.storage.list_run(&names::commits_dir(&journal.table), self.highest(), &names::commit)
     }
 
@@ -209,16 +222,18 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::PathBuf;
 
-    use chrono::Duration;
-
     use super::*;
     use crate::storage::{self, OpenOptions};
     use crate::store::environment::testing::TestEnvironment;
     use crate::store::table::TableName;
 
+    fn write(journal: &Journal, kind: Kind) {
+        let write = journal.begin(kind, None).unwrap();
+        write.commit(BTreeSet::new(), 0, 0, &mut |_| Ok(Vec::new())).unwrap();
+    }
+
     fn append(journal: &Journal) {
-        let append = journal.begin(Kind::Append, None).unwrap();
-        append.commit(BTreeSet::new(), 0, 0, &mut |_| Ok(Vec::new())).unwrap();
+        write(journal, Kind::Append);
     }
 
     fn listed(journal: &Journal) -> Vec<u64> {
@@ -236,9 +251,9 @@ mod tests {
     }
 
     #[test]
-    fn a_list_goes_on_from_the_last_one_for_an_hour() {
+    fn a_list_goes_on_from_the_last_one() {
         let dir = tempfile::tempdir().unwrap();
-        let ([(journal, environment), (other, _)], commits) = two_processes(&dir);
+        let ([(journal, _), (other, _)], commits) = two_processes(&dir);
         assert_eq!(listed(&journal), [] as [u64; 0]);
         (0..3).for_each(|_| append(&other));
         assert_eq!(listed(&journal), [1, 2, 3]);
@@ -248,11 +263,21 @@ mod tests {
         append(&other);
         assert_eq!(listed(&journal), [1, 2, 3, 4, 5]);
         assert_eq!(Commits::list_all(&journal).unwrap().numbers.iter().collect::<Vec<_>>(), [2, 3, 4, 5]);
-        *environment.now.lock().unwrap() += Duration::minutes(61);
-        assert_eq!(listed(&journal), [2, 3, 4, 5]);
-        *environment.now.lock().unwrap() -= Duration::minutes(62);
-        std::fs::remove_file(commits.join(names::commit(2))).unwrap();
-        assert_eq!(listed(&journal), [3, 4, 5], "the clock was set back");
+    }
+
+    #[test]
+    fn a_list_does_not_go_on_from_an_overwrite_which_may_outlast_later_records() {
+        let dir = tempfile::tempdir().unwrap();
+        let ([(journal, _), (other, _)], commits) = two_processes(&dir);
+        append(&other);
+        write(&other, Kind::Overwrite);
+        assert_eq!(listed(&journal), [1, 2]);
+        (0..3).for_each(|_| append(&other));
+        // As a trim leaves it, that keeps the overwrite for its trash.
+        for seq in [1, 3, 4] {
+            std::fs::remove_file(commits.join(names::commit(seq))).unwrap();
+        }
+        assert_eq!(listed(&journal), [2, 5]);
     }
 
     #[test]

@@ -8,10 +8,6 @@ use chrono::{DateTime, Duration, Utc};
 use super::commits::Commits;
 use crate::storage::FileMeta;
 
-/// How long a list of commits may be gone on from. Numbers follow each other from the highest on as long as none of
-/// those that came since is trimmed, which happens a day later at the earliest; the rest of the day is for clocks that
-/// differ.
-const GOES_ON_FOR: Duration = Duration::hours(1);
 /// How often a process looks for what can be trimmed: some records wait for a week for their trash.
 const TRIMS_EVERY: Duration = Duration::minutes(10);
 /// Of more tables than this, all is forgotten.
@@ -31,19 +27,9 @@ pub struct Memory {
 /// The commits of one journal.
 #[derive(Debug, Clone)]
 pub(super) struct Listed {
-    /// When they were to be listed.
-    pub at: DateTime<Utc>,
     pub commits: Commits,
     /// The highest of them: while it is there, and the same, the journal is the same one.
     pub newest: FileMeta,
-}
-
-impl Listed {
-    /// Whether it may be gone on from, or may have been until `now`.
-    pub fn goes_on_at(&self, now: DateTime<Utc>) -> bool {
-        let age = now.signed_duration_since(self.at);
-        Duration::zero() <= age && age < GOES_ON_FOR
-    }
 }
 
 impl Memory {

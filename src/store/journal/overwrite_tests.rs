@@ -60,6 +60,25 @@ fn an_overwrite_takes_in_what_is_appended_without_another_listing() {
 }
 
 #[test]
+fn an_overwrite_lists_anew_where_another_spelling_may_be_the_same_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, other) = (process(&dir, 1), process(&dir, 2));
+    for (own, appended, expected) in [("k=0", "k=-0", 2), ("k=-0/l=1", "k=0/l=1", 2), ("k=-0", "k=1", 1)] {
+        let (transaction, partitions, _) = begin(&journal, Kind::Overwrite, &[own]);
+        let mut looks = 0;
+        let replaced = &mut |_: &Snapshot| {
+            looks += 1;
+            if looks == 1 {
+                write(&other, Kind::Append, &[appended]);
+            }
+            Ok(Vec::new())
+        };
+        transaction.commit(partitions, 1, 4, replaced).unwrap();
+        assert_eq!(looks, expected, "{own} beside {appended}");
+    }
+}
+
+#[test]
 fn an_overwrite_lists_anew_what_another_one_has_changed() {
     let (record, looks, _) = overwrite_beside(&[(Kind::Overwrite, &["k=2"]), (Kind::Overwrite, &["k=1"])]);
     assert_eq!(looks, 3);

@@ -184,7 +184,7 @@ impl Journal {
     /// # Errors
     /// `Corrupt`, naming file and journal.
     pub fn check_ahead(&self, below: &str, base: u64) -> Result<()> {
-        let highest = Commits::list(self)?.highest();
+        let highest = Commits::list_all(self)?.highest();
         if base <= highest {
             return Ok(());
         }

@@ -265,9 +265,18 @@ impl Transaction {
             return None;
         }
         let partitions: HashSet<&str> = partitions.iter().map(String::as_str).collect();
-        let is_ours = |path: &&String| partitions.contains(path.rsplit_once('/').map_or("", |(dir, _)| dir));
-        let counting = newer().filter(|record| !void.contains(&record.txid));
-        files.extend(counting.flat_map(|record| record.files.iter().filter(is_ours).cloned()));
+        // Of all that amplify writes, zero alone has two spellings of one value; of a text they are two values.
+        let ambiguous: HashSet<String> = partitions.iter().map(|dir| without_sign_of_zero(dir)).collect();
+        for record in newer().filter(|record| !void.contains(&record.txid)) {
+            for file in &record.files {
+                let dir = file.rsplit_once('/').map_or("", |(dir, _)| dir);
+                if partitions.contains(dir) {
+                    files.push(file.clone());
+                } else if ambiguous.contains(&without_sign_of_zero(dir)) {
+                    return None;
+                }
+            }
+        }
         Some(Noted { highest, files })
     }
 
@@ -352,6 +361,12 @@ impl Transaction {
     fn leaves_traces(&self) -> bool {
         self.whole < self.files.len() || (self.commits.is_empty() && !self.files.is_empty())
     }
+}
+
+/// A directory with `k=0` for `k=-0` at each level.
+fn without_sign_of_zero(dir: &str) -> String {
+    let level = |level: &str| level.strip_suffix("=-0").map_or_else(|| level.to_owned(), |key| format!("{key}=0"));
+    dir.split('/').map(level).collect::<Vec<_>>().join("/")
 }
 
 impl Drop for Transaction {

@@ -15,7 +15,7 @@ use super::snapshot::{self, Snapshot};
 use super::transaction::Committed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{
-    Access, Cancel, Change, FileMeta, FileWriter, Listing, Numbered, PutOutcome, Storage, Visit, files_below,
+    Access, Cancel, Change, FileMeta, FileWriter, Listing, Numbered, PutOutcome, Run, Storage, Visit, files_below,
 };
 use crate::store::table::TableName;
 
@@ -65,6 +65,16 @@ impl Journal {
         for below in &record.replaces {
             let path = names::trash_path(&self.table, seq, below);
             let Some(&file) = trashed.get(path.as_str()) else {
+                if snapshot::pending(self)?.iter().any(|(_, txid)| *txid == record.txid) {
+                    return Err(Error::new(
+                        ErrorKind::Conflict,
+                        format!(
+                            "Commit {seq} of table \"{}\" is not finished: its writer is moving files to the trash!",
+                            self.table
+                        ),
+                    )
+                    .with_hint("Run it again in a moment. Nothing is restored yet."));
+                }
                 return Err(Error::new(
                     ErrorKind::NotFound,
                     format!(
@@ -170,7 +180,7 @@ impl Storage for WithTrash {
         self.storage.list_names(dir)
     }
 
-    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Vec<FileMeta>> {
+    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Run> {
         self.storage.list_run(dir, first, name)
     }
 

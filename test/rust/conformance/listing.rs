@@ -1,6 +1,6 @@
 //! Listings: one level, all of it, in order.
 
-use amplify::storage::{FileMeta, files_below};
+use amplify::storage::{FileMeta, Run, files_below};
 
 use super::{Root, on_every_root};
 
@@ -68,7 +68,7 @@ fn a_run_goes_on_until_a_number_is_missing() {
             .map(str::to_owned),
         );
         root.write_many(&paths);
-        let run = |first: u64| root.storage.list_run("j", first, &name).unwrap();
+        let run = |first: u64| root.storage.list_run("j", first, &name).unwrap().files;
         let listed = root.storage.list_dir("j").unwrap().files;
         for (first, end) in [(1, 39), (38, 39), (39, 39), (41, MANY as u64), (1099, 1100), (1100, 1100)] {
             let expected: Vec<&FileMeta> =
@@ -78,7 +78,11 @@ fn a_run_goes_on_until_a_number_is_missing() {
         for first in [0, 40, 1101] {
             assert_eq!(run(first), [], "from {first}");
         }
-        assert_eq!(root.storage.list_run("missing", 1, &name).unwrap(), []);
+        assert_eq!(root.storage.list_run("missing", 1, &name).unwrap(), Run::default());
+        // Where that comes along, what a gap hides is shown.
+        let behind = root.storage.list_run("j", 38, &name).unwrap().behind;
+        let expected = root.storage.access().remote.then(|| "j/00041.json".to_owned());
+        assert_eq!(behind.map(|file| file.path), expected);
     });
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amplify::error::Result;
-use amplify::storage::{Access, Change, FileMeta, FileWriter, Listing, Numbered, PutOutcome, Storage};
+use amplify::storage::{Access, Change, FileMeta, FileWriter, Listing, Numbered, PutOutcome, Run, Storage};
 use bytes::Bytes;
 
 use super::process::Process;
@@ -55,18 +55,25 @@ impl Storage for Mount {
     }
 
     /// A file system is asked for one name after the other.
-    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Vec<FileMeta>> {
-        let is_file_system = self.0.world.disk().is_file_system();
-        let listed = if is_file_system { None } else { Some(self.list_dir(dir)?.files) };
-        let mut run = Vec::new();
-        for number in first.. {
-            let path = format!("{dir}/{}", name(number));
-            let file = match &listed {
-                Some(files) => files.iter().find(|file| file.path == path).cloned(),
-                None => self.0.operate("look for", &path, |disk| Ok(disk.meta(&path)))?,
-            };
-            let Some(file) = file else { break };
-            run.push(file);
+    fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Run> {
+        let path = |number: u64| format!("{dir}/{}", name(number));
+        let mut run = Run::default();
+        if self.0.world.disk().is_file_system() {
+            let look_for = |path: String| self.0.operate("look for", &path, |disk| Ok(disk.meta(&path)));
+            while let Some(file) = look_for(path(first + run.files.len() as u64))? {
+                run.files.push(file);
+            }
+            if !run.files.is_empty() && look_for(path(first))?.is_none() {
+                run.files.clear();
+            }
+            return Ok(run);
+        }
+        for file in self.list_dir(dir)?.files.into_iter().filter(|file| file.path >= path(first)) {
+            if file.path != path(first + run.files.len() as u64) {
+                run.behind = Some(file);
+                break;
+            }
+            run.files.push(file);
         }
         Ok(run)
     }
