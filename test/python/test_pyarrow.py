@@ -12,6 +12,7 @@ import decimal
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -257,3 +258,18 @@ def test_every_type_is_read_back_by_pyarrow_and_read_parquet(con, root):
     assert pyarrow.schema.names == list(columns)
     assert pyarrow.to_pylist() == ours.to_pylist()
     assert ours["text"].to_pylist() == ["ü", None] and ours["struct"].to_pylist() == [{"a": None, "b": ["x", None]}, None]
+
+
+@pytest.mark.parametrize("seed", (0, 3, 4))
+def test_pages_without_rows_are_passed_over(con, root, seed):
+    """Written in batches of few values, long lists make pyarrow begin some pages that stay without a row."""
+    random = Random(seed)
+    lengths = [random.choice((0, 1, 2, 40)) for _ in range(20_000)]
+    rows = pa.table({"c": pa.array([random.randrange(2) for _ in lengths]),
+                     "l": pa.array([[float(number % 3)] * length for number, length in enumerate(lengths)], pa.list_(pa.float32()))})
+    con.execute("SELECT amplify_create_table('t', 'c BIGINT, l FLOAT[]')").fetchall()
+    (root / "t").mkdir(parents=True, exist_ok=True)
+    pq.write_table(rows, root / "t" / "f.parquet", write_page_index=True, data_page_size=100, write_batch_size=10,
+                   row_group_size=5000, data_page_version="2.0")
+    expected = sum(length for length, c in zip(lengths, rows["c"].to_pylist()) if c == 1)
+    assert con.execute("SELECT sum(len(l)) FROM amplify_read('t', filters => {c: 1})").fetchall() == [(expected,)]

@@ -4,7 +4,7 @@
 //! write needs the highest number, and the records of writes that are still pending: those have higher numbers than
 //! the floors of their markers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -30,12 +30,15 @@ pub type Records = Vec<(u64, Arc<Record>)>;
 pub struct Seen {
     floor: u64,
     records: BTreeMap<u64, Arc<Record>>,
+    /// Numbers that were neither listed nor there. A listing may have missed them, and they may have been trimmed before
+    /// they were asked for: only of a later listing are they known to be gone before it.
+    doubted: BTreeSet<u64>,
 }
 
 impl Seen {
     /// For a write whose marker has this floor.
     pub fn above(floor: u64) -> Self {
-        Self { floor, records: BTreeMap::new() }
+        Self { floor, records: BTreeMap::new(), doubted: BTreeSet::new() }
     }
 
     /// For who has no marker.
@@ -148,16 +151,18 @@ impl Commits {
         Ok(read(journal, self.numbers.iter())?.flatten().collect())
     }
 
-    /// The records above `floor`, in their order; `None` where one that was listed has been trimmed since: the list has
-    /// to be made anew.
+    /// The records above `floor`, in their order; `None` where one may have been trimmed since they were listed: the list
+    /// has to be made anew.
     ///
-    /// A number that was not listed is asked for by name before it is believed gone: a listing that runs beside writers
-    /// may miss one. `floor` is that of a marker or a number known to be there, so that few are.
+    /// A number that was not listed is asked for by name, for a listing that runs beside writers may miss one, and is
+    /// believed gone when another list lacks it too. `floor` is that of a marker or a number known to be there, so that
+    /// few are.
     pub fn above(&self, journal: &Journal, floor: u64) -> Result<Option<Records>> {
         self.above_by(journal, floor, &mut Seen::nothing())
     }
 
-    /// [`Commits::above`] for a write, that reads no record twice which it may keep.
+    /// [`Commits::above`] for who makes the list anew: with what was `seen` before. A write reads no record twice which it
+    /// may keep.
     pub fn above_by(&self, journal: &Journal, floor: u64, seen: &mut Seen) -> Result<Option<Records>> {
         if self.highest() <= floor {
             return Ok(Some(Records::new()));
@@ -173,7 +178,10 @@ impl Commits {
         }
         let unseen: Vec<u64> = range.clone().filter(|seq| !seen.records.contains_key(seq)).collect();
         let mut found: BTreeMap<u64, Arc<Record>> = read(journal, unseen.iter().copied())?.flatten().collect();
-        if unseen.iter().any(|seq| !found.contains_key(seq) && self.numbers.contains(*seq)) {
+        let gone = || unseen.iter().copied().filter(|seq| !found.contains_key(seq));
+        let doubtful = gone().any(|seq| self.numbers.contains(seq) || !seen.doubted.contains(&seq));
+        if doubtful {
+            seen.doubted.extend(gone().filter(|seq| !self.numbers.contains(*seq)));
             journal.environment.memory().forget(&journal.commits_location());
             return Ok(None);
         }
@@ -219,8 +227,9 @@ pub fn read(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::path::PathBuf;
+
+    use chrono::Duration;
 
     use super::*;
     use crate::storage::{self, OpenOptions};
@@ -287,11 +296,30 @@ mod tests {
         (0..3).for_each(|_| append(&other));
         assert_eq!(listed(&journal), [1, 2, 3]);
         std::fs::remove_file(commits.join(names::commit(2))).unwrap();
-        let list = Commits::list(&journal).unwrap();
-        assert!(list.above(&journal, 1).unwrap().is_none(), "number 2 has to be missed");
-        let list = Commits::list(&journal).unwrap();
-        let above_1: Vec<u64> = list.above(&journal, 1).unwrap().unwrap().iter().map(|(seq, _)| *seq).collect();
-        assert_eq!(above_1, [3]);
+        let mut seen = Seen::nothing();
+        let mut above_1 = || {
+            let found = Commits::list(&journal).unwrap().above_by(&journal, 1, &mut seen).unwrap();
+            found.map(|records| records.iter().map(|(seq, _)| *seq).collect::<Vec<u64>>())
+        };
+        assert_eq!(above_1(), None, "number 2 has to be missed");
+        // The next list lacks it, and may have missed it; the third one is sure.
+        assert_eq!(above_1(), None);
+        assert_eq!(above_1(), Some(vec![3]));
+    }
+
+    #[test]
+    fn later_records_are_not_trimmed_before_one_that_stays() {
+        for (ahead, expected) in [(0, vec![1, 2, 3, 4]), (10, vec![])] {
+            let dir = tempfile::tempdir().unwrap();
+            let ([(journal, environment), (other, of_other)], _) = two_processes(&dir);
+            *environment.now.lock().unwrap() = Utc::now();
+            *of_other.now.lock().unwrap() = Utc::now() + Duration::days(ahead);
+            append(&journal);
+            append(&other);
+            (0..3).for_each(|_| append(&journal));
+            *environment.now.lock().unwrap() += Duration::days(3);
+            assert_eq!(journal.trimmable(None).unwrap(), expected, "a clock {ahead} days ahead");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Duration, Utc};
 
 use super::batch::BatchName;
-use super::commits::{self, Commits, Records};
+use super::commits::{self, Commits, Records, Seen};
 use super::names::{self, parse_commit};
 use super::record::{self, Kind, Marker, Record};
 use super::snapshot;
@@ -81,9 +81,10 @@ impl Journal {
 
     /// Recovers one pending write. Its writer, should it be alive after all, ends with a conflict, or has committed.
     pub fn recover(&self, floor: u64, txid: &str) -> Result<Recovered> {
+        let mut seen = Seen::nothing();
         for attempt in 1..=MAX_TRIES {
             let commits = Commits::list(self)?;
-            let Some(records) = commits.above(self, floor)? else { continue };
+            let Some(records) = commits.above_by(self, floor, &mut seen)? else { continue };
             let void = names::void_path(&self.table, txid);
             match commits::record_of(&records, txid) {
                 Some((seq, record)) if record.kind != Kind::Abort && self.storage.read(&void)?.is_none() => {
@@ -175,23 +176,22 @@ impl Journal {
         Ok(())
     }
 
-    /// The commit records that may be deleted: settled, older than a day, below the lowest floor of any pending marker,
-    /// and never the newest of those that are old. Such a one, and the floor's own, stay: else a listing may miss the
-    /// record, because it goes, and every later one, because they come. Those of overwrites stay for as long as the trash holds what they
-    /// replaced, and those of a batch until its claim says that it is committed.
+    /// The commit records that may be deleted, in their order: settled, older than a day, below the lowest floor of any
+    /// pending marker, and never the newest of those that are old. Such a one, and the floor's own, stay: else a listing
+    /// may miss the record, because it goes, and every later one, because they come. Those of overwrites stay for as
+    /// long as the trash holds what they replaced. Where any other has to stay, all later ones do: who found it knows by
+    /// its being there that those are.
     ///
     /// `emptied_after` is for a dry run of vacuum: trash of commits older than that counts as gone.
     pub(super) fn trimmable(&self, emptied_after: Option<Duration>) -> Result<Vec<u64>> {
         let listed = self.storage.list_dir(&names::commits_dir(&self.table))?.files;
-        let numbers: Vec<(u64, DateTime<Utc>)> =
+        let mut numbers: Vec<(u64, DateTime<Utc>)> =
             listed.iter().filter_map(|file| Some((parse_commit(file.name())?, file.modified))).collect();
+        numbers.sort_unstable();
         // By the storage's clock: a guess that spares reading the new ones. The record's own time decides.
-        let mut candidates: Vec<u64> = numbers
-            .into_iter()
-            .filter(|(_, modified)| self.is_older(*modified, KEEP_RECORDS - CLOCKS_MAY_DIFFER))
-            .map(|(seq, _)| seq)
-            .collect();
-        candidates.sort_unstable();
+        let is_old = |written: &DateTime<Utc>| self.is_older(*written, KEEP_RECORDS - CLOCKS_MAY_DIFFER);
+        let mut candidates: Vec<u64> =
+            numbers.iter().take_while(|(_, written)| is_old(written)).map(|(seq, _)| *seq).collect();
         candidates.pop();
         if candidates.is_empty() {
             return Ok(candidates);
@@ -211,9 +211,20 @@ impl Journal {
                 && self.needs_no_claim(&record)?
             {
                 trimmable.push(seq);
+            } else if record.kind != Kind::Overwrite {
+                break;
             }
         }
         Ok(trimmable)
+    }
+
+    /// Deletes commit records, given in their order: none while an earlier one is there. (In an object store who goes on
+    /// from one sees the gap.)
+    pub(super) fn delete_records(&self, paths: &[String]) -> Result<()> {
+        if self.storage.access().remote {
+            return self.storage.delete_all(paths);
+        }
+        paths.iter().try_for_each(|path| self.storage.delete(path))
     }
 
     /// Whether the claim of its batch says that it is committed; or it is not, being void.
@@ -238,7 +249,7 @@ impl Journal {
         // Some of those that this process knows are gone, or will be.
         memory.forget(&self.commits_location());
         let path = |seq| names::commit_path(&self.table, seq);
-        self.storage.delete_all(&self.trimmable(None)?.into_iter().map(path).collect::<Vec<_>>())
+        self.delete_records(&self.trimmable(None)?.into_iter().map(path).collect::<Vec<_>>())
     }
 }
 

@@ -131,6 +131,7 @@ impl Journal {
     /// What `list` fails with; `Conflict` where the state would not hold still.
     pub fn read<T>(&self, mut list: impl FnMut() -> Result<T>) -> Result<(Snapshot, T)> {
         let mut journaled = false;
+        let mut seen = Seen::nothing();
         for attempt in 1..=MAX_TRIES {
             let commits = Commits::list(self)?;
             if commits.is_empty() && !journaled {
@@ -141,7 +142,7 @@ impl Journal {
                 journaled = true;
                 continue;
             }
-            let Some(mut snapshot) = self.snapshot_of(&commits, &mut Seen::nothing())? else { continue };
+            let Some(mut snapshot) = self.snapshot_of(&commits, &mut seen)? else { continue };
             let listed = list()?;
             if let Some(later) = self.appended_since(&snapshot)? {
                 snapshot.unsettled.extend(later);

@@ -267,8 +267,10 @@ impl Transaction {
         let partitions: HashSet<&str> = partitions.iter().map(String::as_str).collect();
         // Of all that amplify writes, zero alone has two spellings of one value; of a text they are two values.
         let ambiguous: HashSet<String> = partitions.iter().map(|dir| without_sign_of_zero(dir)).collect();
+        // What was settled while the last look was under way may be in it.
+        let known: HashSet<String> = files.iter().cloned().collect();
         for record in newer().filter(|record| !void.contains(&record.txid)) {
-            for file in &record.files {
+            for file in record.files.iter().filter(|file| !known.contains(*file)) {
                 let dir = file.rsplit_once('/').map_or("", |(dir, _)| dir);
                 if partitions.contains(dir) {
                     files.push(file.clone());

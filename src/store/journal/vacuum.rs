@@ -33,8 +33,10 @@ impl Journal {
         let records = self.trimmable(dry_run.then_some(older_than))?;
         let paths: Vec<String> = records.into_iter().map(|seq| names::commit_path(&self.table, seq)).collect();
         let sizes = self.storage.read_all(&paths)?.into_iter().map(|bytes| bytes.map_or(0, |bytes| bytes.len() as u64));
-        self.remove("delete_record", paths.into_iter().zip(sizes), dry_run, &mut actions)?;
+        let record = |(path, size_bytes)| VacuumAction { action: "delete_record", path, size_bytes };
+        actions.extend(paths.iter().cloned().zip(sizes).map(record));
         if !dry_run {
+            self.delete_records(&paths)?;
             self.discard_abandoned()?;
         }
         Ok(actions)

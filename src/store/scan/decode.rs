@@ -71,6 +71,13 @@ pub(super) struct Part {
     columns: Vec<(usize, ArrayRef)>,
 }
 
+impl Part {
+    /// What it takes in memory, in bytes; what it shares with others counts for each.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.columns.iter().map(|(_, array)| array.get_array_memory_size() as u64).sum()
+    }
+}
+
 impl Lane {
     /// The lanes of row group `group` (a position in [`OpenFile::groups`]), at most `max_lanes`.
     pub(super) fn split(context: &ScanContext, file: &Arc<OpenFile>, group: usize, max_lanes: usize) -> Vec<Self> {

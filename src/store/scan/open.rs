@@ -149,7 +149,9 @@ fn plan_groups(context: &ScanContext, source: &mut FileSource) -> Result<Opened>
         let read_roots: Vec<usize> = wanted.iter().flatten().copied().chain(tests.iter().map(|t| t.root)).collect();
         if let Some(wanted) = useful_page_index(&reader, &tests, &read_roots, &groups) {
             let indexed = footer.with_page_index(source, &context.tail_guess, &wanted)?;
-            reader = reading_schema(Arc::new(indexed), &all_targets).map_err(|error| source.corrupt(error))?;
+            if prune::has_sound_pages(&indexed, &wanted) {
+                reader = reading_schema(Arc::new(indexed), &all_targets).map_err(|error| source.corrupt(error))?;
+            }
         }
         for group in &mut groups {
             group.selection = prune::select_pages(&reader, &tests, group);

@@ -6,10 +6,11 @@ use arrow::array::{Array, ArrayRef, UInt64Array};
 use arrow::datatypes::{DataType, Field};
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
-use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::metadata::page_index::PageIndexProvider;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::columns::leaf_of;
+use super::footer::Coverage;
 use super::open::{ColumnTest, GroupPlan};
 use crate::store::filter::Predicate;
 use crate::store::scalar::Scalar;
@@ -53,6 +54,18 @@ impl<'a> GroupBounds<'a> {
             None => Verdict::Some,
         }
     }
+}
+
+/// Whether pages may be skipped by the index. Some writers make pages without rows, which the decoder stumbles over where
+/// those around them are skipped.
+pub(super) fn has_sound_pages(metadata: &ParquetMetaData, covered: &Coverage) -> bool {
+    let Some(index) = metadata.page_index() else { return true };
+    let chunks = covered.row_groups.iter().flat_map(|&group| covered.to_read.iter().map(move |&leaf| (group, leaf)));
+    chunks.filter_map(|(group, leaf)| Some((group, index.page_locations(group, leaf)?))).all(|(group, pages)| {
+        let ends = pages.iter().skip(1).map(|next| next.first_row_index);
+        let ends = ends.chain([metadata.row_group(group).num_rows()]);
+        pages.iter().zip(ends).all(|(page, end)| page.first_row_index < end)
+    })
 }
 
 /// The rows of the pages that `group`'s open tests do not rule out; `None` where that is all.

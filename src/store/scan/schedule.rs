@@ -76,6 +76,12 @@ impl Schedule {
         &self.context
     }
 
+    /// See [`Slots::bytes`].
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> u64 {
+        self.lock().slots.bytes()
+    }
+
     /// Ends the scan: threads stop after their task, consumers get nothing more. Nobody waits for them.
     pub(super) fn stop(&self) {
         self.context.cancel.cancel();

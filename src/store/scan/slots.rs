@@ -10,6 +10,10 @@ use crate::error::{Error, Result};
 /// Batches that a lane is decoded ahead of its consumer.
 const AHEAD_BATCHES: usize = 16;
 
+/// While row groups that are being decoded, and what was decoded ahead, take more than this for each thread, only what is
+/// wanted next is decoded: of wide columns a few rows are a lot.
+pub(super) const AHEAD_BYTES_PER_THREAD: u64 = 64 << 20;
+
 /// Slots that are worked on, for each thread.
 const WINDOW_SLOTS_PER_THREAD: usize = 2;
 
@@ -52,8 +56,13 @@ pub(super) enum Content {
 pub(super) struct LaneSlot {
     /// `None` while somebody decodes it or fetches for it, and when it is finished.
     lane: Option<Box<Lane>>,
+    /// What it has in memory from its first batch to its last, in bytes: an estimate.
+    stored_bytes: u64,
+    begun: bool,
     finished: bool,
     ahead: VecDeque<Part>,
+    /// Of what is decoded ahead.
+    ahead_bytes: u64,
     /// What ended the lane, behind the batches before it.
     error: Option<Error>,
 }
@@ -176,7 +185,7 @@ impl Slots {
             }
             Content::Group { file, lanes } => {
                 if lanes.iter().all(|lane| !lane.ahead.is_empty()) {
-                    let parts = lanes.iter_mut().filter_map(|lane| lane.ahead.pop_front()).collect();
+                    let parts = lanes.iter_mut().filter_map(LaneSlot::pop).collect();
                     return Step::Batch(parts, *file);
                 }
                 let mut done = 0;
@@ -184,10 +193,10 @@ impl Slots {
                     if let Some(error) = lane.error.take() {
                         return Step::Failed(error);
                     }
-                    if let Some(lane) = lane.lane.take_if(|lane| !lane.is_short()) {
+                    done += usize::from(lane.finished);
+                    if let Some(lane) = lane.take() {
                         return Step::Do(Task::Decode { slot: slot.id, position, lane });
                     }
-                    done += usize::from(lane.finished);
                 }
                 match done {
                     0 => Step::Busy,
@@ -201,18 +210,25 @@ impl Slots {
         }
     }
 
+    /// What row groups that are being decoded, and what was decoded ahead, take in memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.queue.iter().map(Slot::bytes).fold(0, u64::saturating_add)
+    }
+
     /// What to open or decode within the window: the positions of its slot and, in a row group, of its lane.
     pub(super) fn find_task(&mut self) -> Option<(usize, usize)> {
         let window = self.window();
         self.fill(window);
         let ahead: usize = self.queue.iter().take(window).map(Slot::ahead).sum();
+        let has_room = self.bytes() < AHEAD_BYTES_PER_THREAD.saturating_mul(self.threads as u64);
         // With enough decoded, only what is wanted next may still add to it.
-        let reach = if ahead < AHEAD_BATCHES * self.threads { window } else { 1 };
+        let reach = if has_room && ahead < AHEAD_BATCHES * self.threads { window } else { 1 };
         // The first slot comes last: its consumer is about to decode it, and each thread had better keep to its lane.
         (1..reach).chain([0]).find_map(|position| match &self.queue.get(position)?.content {
             Content::File { taken, .. } => (!taken && self.ahead.is_none()).then_some((position, 0)),
             Content::Group { lanes, .. } => {
-                let free = |lane: &LaneSlot| lane.decodable() && lane.ahead.len() < AHEAD_BATCHES;
+                let most = if has_room { AHEAD_BATCHES } else { 1 };
+                let free = |lane: &LaneSlot| lane.decodable() && lane.ahead.len() < most;
                 lanes.iter().position(free).map(|lane| (position, lane))
             }
             Content::Failed(_) => None,
@@ -228,7 +244,7 @@ impl Slots {
                 Some(Task::Open { slot: slot.id, index: *index, charge: None })
             }
             Content::Group { lanes, .. } => {
-                let taken = lanes[lane].lane.take()?;
+                let taken = lanes[lane].take()?;
                 Some(Task::Decode { slot: slot.id, position: lane, lane: taken })
             }
             Content::Failed(_) => None,
@@ -324,7 +340,7 @@ impl Slots {
         let Some(slot) = self.lane(id, position) else { return };
         match decoded {
             Ok(Decoded::Part(part)) => {
-                slot.ahead.push_back(part);
+                slot.push(part);
                 slot.lane = Some(lane);
             }
             Ok(Decoded::Short) => slot.lane = Some(lane),
@@ -361,9 +377,12 @@ impl Content {
     /// A row group of the file at `file` in the request.
     pub(super) fn group(file: usize, lanes: Vec<Lane>) -> Self {
         let lanes = lanes.into_iter().map(|lane| LaneSlot {
+            stored_bytes: lane.stored_bytes(),
             lane: Some(Box::new(lane)),
+            begun: false,
             finished: false,
             ahead: VecDeque::new(),
+            ahead_bytes: 0,
             error: None,
         });
         Self::Group { file, lanes: lanes.collect() }
@@ -374,6 +393,29 @@ impl LaneSlot {
     fn decodable(&self) -> bool {
         self.lane.as_ref().is_some_and(|lane| !lane.is_short())
     }
+
+    /// The lane, to decode it; it is given back by [`Slots::decoded`].
+    fn take(&mut self) -> Option<Box<Lane>> {
+        let lane = self.lane.take_if(|lane| !lane.is_short());
+        self.begun |= lane.is_some();
+        lane
+    }
+
+    fn push(&mut self, part: Part) {
+        self.ahead_bytes += part.memory_bytes();
+        self.ahead.push_back(part);
+    }
+
+    fn pop(&mut self) -> Option<Part> {
+        let part = self.ahead.pop_front()?;
+        self.ahead_bytes -= part.memory_bytes();
+        Some(part)
+    }
+
+    fn bytes(&self) -> u64 {
+        let held = if self.begun && !self.finished { self.stored_bytes } else { 0 };
+        held.saturating_add(self.ahead_bytes)
+    }
 }
 
 impl Slot {
@@ -381,6 +423,14 @@ impl Slot {
     fn ahead(&self) -> usize {
         match &self.content {
             Content::Group { lanes, .. } => lanes.iter().map(|lane| lane.ahead.len()).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// What it has in memory.
+    fn bytes(&self) -> u64 {
+        match &self.content {
+            Content::Group { lanes, .. } => lanes.iter().map(LaneSlot::bytes).fold(0, u64::saturating_add),
             _ => 0,
         }
     }

@@ -213,7 +213,8 @@ impl Process {
             _ => None,
         });
         let answer = self.operate("put", path, effect);
-        if let Some(steps) = late.filter(|_| !self.world.disk().is_file_system()) {
+        // What was answered well has landed, and does not once more.
+        if let Some(steps) = late.filter(|_| answer.is_err() && !self.world.disk().is_file_system()) {
             let put = LatePut {
                 due: self.world.scheduler.steps() + steps,
                 path: path.to_owned(),

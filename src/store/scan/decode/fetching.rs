@@ -87,7 +87,7 @@ impl Lane {
     }
 
     /// What the lane reads of its row group, in bytes: an estimate.
-    fn stored_bytes(&self) -> u64 {
+    pub(in crate::store::scan) fn stored_bytes(&self) -> u64 {
         let group = &self.file.groups[self.group];
         let read = self.columns.iter().filter_map(|&column| self.file.wanted[column]);
         let mut roots: Vec<usize> = read.chain(self.tested_roots()).collect();

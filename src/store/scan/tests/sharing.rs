@@ -8,6 +8,7 @@ use arrow::array::StringArray;
 use super::network::ACCESS;
 use super::*;
 use crate::storage::FileMeta;
+use crate::store::scan::slots::AHEAD_BYTES_PER_THREAD;
 
 fn rows(from: i64, count: i64, group_rows: usize) -> Bytes {
     let text: ArrayRef = Arc::new(StringArray::from_iter_values((from..from + count).map(|n| format!("row {n}"))));
@@ -141,6 +142,32 @@ fn little_is_decoded_ahead_of_a_slow_consumer() {
     std::thread::sleep(Duration::from_millis(100));
     let opened: HashSet<String> = store.memory.take_read().into_iter().map(|(path, _)| path).collect();
     assert!((3..=8).contains(&opened.len()), "{opened:?}");
+}
+
+#[test]
+fn of_wide_columns_fewer_rows_are_decoded_ahead() {
+    const THREADS: u64 = 2;
+    let text = "x".repeat(2048);
+    let wide: ArrayRef = Arc::new(StringArray::from_iter_values((0..20 * BATCH_ROWS).map(|_| &text)));
+    let batch_bytes = (BATCH_ROWS * text.len()) as u64;
+    let mut store = Store::new(&[("text", DataType::Utf8)]);
+    let zstd = parquet::basic::Compression::ZSTD(parquet::basic::ZstdLevel::default());
+    let properties = properties().set_dictionary_enabled(false).set_compression(zstd);
+    store.add(file(&batch(vec![("text", wide)]), properties.set_max_row_group_row_count(Some(5 * BATCH_ROWS))));
+    let scan = store.scan("{}", &[0], THREADS as usize);
+    let mut consumer = scan.consumer();
+    for _ in 0..3 {
+        assert!(consumer.next().unwrap().is_some());
+    }
+    let bound = THREADS * AHEAD_BYTES_PER_THREAD;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while scan.schedule.bytes() < bound {
+        assert!(Instant::now() < deadline, "only {} bytes are decoded ahead", scan.schedule.bytes());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(scan.schedule.bytes() < bound + 3 * batch_bytes, "{} bytes are decoded ahead", scan.schedule.bytes());
+    assert_eq!(drain(&mut consumer).unwrap().len(), 17);
 }
 
 #[test]
