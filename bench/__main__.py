@@ -37,7 +37,8 @@ def main() -> None:
     digest = extension_digest(extension)
     os.environ[RUN_VARIABLE] = SCRATCH.name
     results = output / ("results-s3.json" if options.s3 else "results.json")
-    found = {"parameters": dataclasses.asdict(parameters), "extension": digest, "machine": describe(extension), "runs": []}
+    found = {"parameters": dataclasses.asdict(parameters), "extension": digest, "machine": describe(extension),
+             "groups": S3_GROUPS if options.s3 else GROUPS, "runs": []}
     if options.resume and results.is_file():
         old = json.loads(results.read_text())
         if (old["extension"], json.dumps(old["parameters"])) == (digest, json.dumps(found["parameters"])):

@@ -34,7 +34,15 @@ def conditions(results: dict) -> list[str]:
         "- unless a way says otherwise, Parquet footers are in the cache of ours and not in DuckDB's: the defaults of both",
         f"- load of the machine as groups began: {min(loads):.1f} to {max(loads):.1f}" + (
             " (others were at work: these figures are coarse)" if max(loads) > machine["cores"] + 1 else ""),
+        *(f"- not run on DuckDB {version}: {', '.join(missing)}" for version, missing in not_run(results).items()),
     ]
+
+
+def not_run(results: dict) -> dict[str, list[str]]:
+    """Which groups there are no figures of, for each version."""
+    done = {(run["duckdb"], run["group"]) for run in results["runs"]}
+    missing = {version: [group for group in results["groups"] if (version, group) not in done] for version in versions(results)}
+    return {version: groups for version, groups in missing.items() if groups}
 
 
 def versions(results: dict) -> list[str]:
