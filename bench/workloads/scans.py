@@ -53,12 +53,10 @@ class Peers:
         con.execute("SET parquet_metadata_cache = true")
         return Native(con, self.store)
 
-    @cached_property
-    def unordered(self) -> Amplify:
-        """Ours where the order of rows need not be kept."""
-        con = self.session.connect()
-        con.execute("SET preserve_insertion_order = false")
-        return Amplify(con, self.store)
+    def keep_order(self, kept: bool) -> None:
+        """Whether the session's rows come in their order. Ours in any order runs in the session of the others: in one of its
+        own, its threads would not find the memory that those have at hand."""
+        self.session.con.execute(f"SET preserve_insertion_order = {kept}")
 
     def tables(self, columns: Sequence[str] | None = None, conditions=(), footers: bool = False) -> dict[str, Way]:
         """The rows as a table in memory: Arrow's, or that of the peer. The library's way reads all columns. With `footers`,
@@ -71,7 +69,8 @@ class Peers:
         ways = {OURS: way(lambda: self.amplify), NATIVE: way(lambda: self.native), LIBRARY: way(lambda: self.library, None),
                 PYARROW: way(lambda: self.pyarrow), POLARS: way(lambda: self.polars)}
         if not conditions:
-            ways |= {UNORDERED: way(lambda: self.unordered)}
+            ways |= {UNORDERED: dataclasses.replace(ways[OURS], prepare=lambda: self.keep_order(False),
+                                                    restore=lambda: self.keep_order(True))}
         if footers:
             ways |= {UNCACHED: without_footers(way(lambda: self.uncached), ways[OURS]),
                      NATIVE_CACHED: way(lambda: self.native_cached)}
