@@ -192,6 +192,13 @@ impl Storage for Local {
     }
 
     fn list_run(&self, dir: &str, first: u64, name: &Numbered) -> Result<Run> {
+        // Kept open, and not read: NFS asks the server for a directory's state when it is opened. Without that it may
+        // say for half a minute that a name is not there which it has been asked for before.
+        let directory = self.root.dir(dir)?;
+        let _open = match fs::read_dir(&directory) {
+            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(Run::default()),
+            open => open.map_err(|error| Error::io("list", directory.display(), error))?,
+        };
         let mut files = Vec::new();
         while let Some(file) = self.look_for(storage::join(dir, &name(first + files.len() as u64)))? {
             files.push(file);
