@@ -1,13 +1,17 @@
 //! Decoding one row group, batch by batch.
 
 mod fetching;
+mod whole;
+mod zstd_pages;
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, BooleanArray, new_null_array};
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use bytes::Bytes;
 use parquet::DecodeResult;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowPredicate, ArrowPredicateFn, RowFilter, RowSelectionPolicy};
@@ -16,6 +20,7 @@ use parquet::errors::ParquetError;
 
 use self::fetching::Fetched;
 pub(super) use self::fetching::fetch;
+use self::whole::WholeGroup;
 use super::columns::{self, Target};
 use super::open::{ColumnTest, GroupPlan, OpenFile};
 use super::{BATCH_ROWS, ScanContext};
@@ -59,8 +64,33 @@ enum Progress {
     /// Nothing to decode: so many rows are left to be counted.
     Counting(u64),
     /// The decoder, and where each column of the lane is in its batches (`None`: not in this file).
-    Decoding(Box<ParquetPushDecoder>, Vec<Option<usize>>),
+    Decoding(Decoder, Vec<Option<usize>>),
     Finished,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    /// Of all rows.
+    Whole(Box<WholeGroup>),
+    /// Of rows that tests or the page index leave.
+    Selecting(Box<ParquetPushDecoder>),
+}
+
+impl Decoder {
+    fn try_decode(&mut self) -> Result<DecodeResult<RecordBatch>, ParquetError> {
+        match self {
+            Self::Whole(decoder) => decoder.try_decode(),
+            Self::Selecting(decoder) => decoder.try_decode(),
+        }
+    }
+
+    /// Takes the bytes of the `ranges` that it asked for.
+    fn push(&mut self, ranges: Vec<Range<u64>>, answers: Vec<Bytes>) -> Result<(), ParquetError> {
+        match self {
+            Self::Whole(decoder) => decoder.push(answers),
+            Self::Selecting(decoder) => decoder.push_ranges(ranges, answers),
+        }
+    }
 }
 
 /// The columns of a lane for some rows.
@@ -137,7 +167,7 @@ impl Lane {
                         let answers = self.fetched.answer(source, &ranges).ok_or_else(|| {
                             Error::internal(format!("What was fetched of \"{}\" is not all", source.location()))
                         })?;
-                        decoder.push_ranges(ranges, answers).map_err(|error| source.corrupt(error))?;
+                        decoder.push(ranges, answers).map_err(|error| source.corrupt(error))?;
                     }
                     let decoded = match self.fetched.early.take() {
                         Some(batch) => Ok(DecodeResult::Data(batch)),
@@ -158,7 +188,7 @@ impl Lane {
                         }
                         Ok(DecodeResult::NeedsData(ranges)) => {
                             let answers = source.fetch(&ranges)?;
-                            decoder.push_ranges(ranges, answers).map_err(|error| source.corrupt(error))?;
+                            decoder.push(ranges, answers).map_err(|error| source.corrupt(error))?;
                         }
                         Err(error) => return Err(self.failed(error)),
                     }
@@ -179,6 +209,10 @@ impl Lane {
         let places = self.columns.iter().map(place).collect();
 
         let mask = ProjectionMask::roots(self.file.reader.parquet_schema(), roots.iter().copied());
+        if group.selection.is_none() && group.tests.is_empty() {
+            let decoder = WholeGroup::new(self.file.reader.clone(), group.row_group, mask);
+            return Ok(Progress::Decoding(Decoder::Whole(Box::new(decoder)), places));
+        }
         let mut builder = ParquetPushDecoderBuilder::new_with_metadata(self.file.reader.clone())
             .with_batch_size(BATCH_ROWS)
             .with_projection(mask)
@@ -195,7 +229,8 @@ impl Lane {
                 builder = builder.with_max_predicate_cache_size(0);
             }
         }
-        Ok(Progress::Decoding(Box::new(builder.build().map_err(|error| self.failed(error))?), places))
+        let decoder = builder.build().map_err(|error| self.failed(error))?;
+        Ok(Progress::Decoding(Decoder::Selecting(Box::new(decoder)), places))
     }
 
     fn row_filter(&self, group: &GroupPlan) -> RowFilter {

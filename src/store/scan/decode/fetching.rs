@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parquet::DecodeResult;
 use parquet::file::metadata::ColumnChunkMetaData;
 
-use super::{Lane, Progress};
+use super::{Decoder, Lane, Progress};
 use crate::error::Result;
 use crate::store::scan::ahead::{Ahead, Charge};
 use crate::store::scan::fetch::FileSource;
@@ -139,7 +139,7 @@ impl Lane {
             }
         }
         let mut ranges = self.fetched.asked.clone();
-        if let Progress::Decoding(decoder, _) = &self.progress
+        if let Progress::Decoding(Decoder::Selecting(decoder), _) = &self.progress
             && !self.file.groups[self.group].tests.is_empty()
         {
             let mut bytes = 0;

@@ -7,6 +7,7 @@ mod remote;
 mod requests;
 mod sharing;
 mod throughput;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
