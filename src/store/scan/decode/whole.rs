@@ -105,13 +105,11 @@ impl RowGroups for FetchedGroup<'_> {
 }
 
 fn page_reader(chunk: &ColumnChunkMetaData, bytes: Bytes, rows: usize) -> Result<Box<dyn PageReader>> {
-    let fetched = Arc::new(FetchedChunk { start: range_of(chunk).start, bytes });
-    if !matches!(chunk.compression(), Compression::ZSTD(_)) {
-        return Ok(Box::new(SerializedPageReader::new(fetched, chunk, rows, None)?));
-    }
-    // What claims to be uncompressed is handed on as it is.
-    let as_stored = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
-    Ok(Box::new(ZstdPages::new(SerializedPageReader::new(fetched, &as_stored, rows, None)?)))
+    let fetched = FetchedChunk { start: range_of(chunk).start, bytes };
+    Ok(match chunk.compression() {
+        Compression::ZSTD(_) => Box::new(ZstdPages::new(fetched, chunk, rows)?),
+        _ => Box::new(SerializedPageReader::new(Arc::new(fetched), chunk, rows, None)?),
+    })
 }
 
 /// The one column chunk of a column.
@@ -128,7 +126,7 @@ impl Iterator for OneChunk {
 impl PageIterator for OneChunk {}
 
 /// A column chunk in memory, by its place in the file.
-struct FetchedChunk {
+pub(super) struct FetchedChunk {
     start: u64,
     bytes: Bytes,
 }

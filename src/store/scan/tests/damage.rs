@@ -1,5 +1,7 @@
 //! Files that are no whole Parquet files.
 
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::WriterVersion;
 use proptest::prelude::*;
 
 use super::*;
@@ -39,6 +41,34 @@ fn a_damaged_file_is_named() {
         }
         let error = file_row_count(&store.storage(), &store.files[0].meta).unwrap_err();
         assert!(error.to_string().contains("\"mem/t/0000.parquet\""), "{error}");
+    }
+}
+
+#[test]
+fn a_page_of_another_size_than_its_header_says_is_damage_whatever_is_read() {
+    let zstd = Compression::ZSTD(ZstdLevel::default());
+    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+        let properties = properties().set_compression(zstd).set_writer_version(version);
+        let properties = properties.set_dictionary_enabled(false).set_encoding(Encoding::PLAIN).build();
+        let mut bytes = Vec::new();
+        let rows = batch(vec![("a", ints(0..500))]);
+        let mut writer = ArrowWriter::try_new(&mut bytes, rows.schema(), Some(properties)).unwrap();
+        writer.write(&rows).unwrap();
+        let page = writer.close().unwrap().row_group(0).column(0).data_page_offset() as usize;
+        let mut store = Store::new(&[("a", DataType::Int64)]);
+        store.add(bytes.clone());
+        assert_eq!(store.read("{}", &[0], 1).unwrap().num_rows(), 500);
+
+        let mut store = Store::new(&[("a", DataType::Int64)]);
+        // Field 1, the kind; field 2, the size: one more than it was.
+        assert_eq!((bytes[page], bytes[page + 2]), (0x15, 0x15));
+        bytes[page + 3] ^= 2;
+        store.add(bytes);
+        for json in ["{}", r#"{"a": {"gt": 30}}"#] {
+            let error = store.read(json, &[0], 1).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(error.to_string().contains("\"mem/t/0000.parquet\""), "{error}");
+        }
     }
 }
 
