@@ -33,7 +33,7 @@ def conditions(results: dict) -> list[str]:
         f"- {parameters['rows']:,} rows, seed {parameters['seed']}, files in the page cache",
         "- unless a way says otherwise, Parquet footers are in the cache of ours and not in DuckDB's: the defaults of both",
         f"- load of the machine as groups began: {min(loads):.1f} to {max(loads):.1f}" + (
-            " (others were at work: these figures are coarse)" if max(loads) > machine["cores"] + 1 else ""),
+            " (others were at work, or the disk with what a group before wrote: these figures are coarse)" if max(loads) > machine["cores"] + 1 else ""),
         *(f"- not run on DuckDB {version}: {', '.join(missing)}" for version, missing in not_run(results).items()),
     ]
 
