@@ -67,9 +67,10 @@ def ratios(results: dict, path: Path) -> Path | None:
 
 def growth(results: dict, grows: str, path: Path) -> Path:
     """Time and memory of ours and the peers against what grows, both axes logarithmic, one panel a thing done."""
+    grown = [comparison for _, comparison in comparisons(results) if comparison["growth"] and comparison["growth"][0] == grows]
     names = list(dict.fromkeys(comparison["name"].removeprefix("growth-").removesuffix(f"-{comparison['growth'][1]}")
-                               for _, comparison in comparisons(results)
-                               if comparison["growth"] and comparison["growth"][0] == grows))
+                               for comparison in grown))
+    sizes = sorted({comparison["growth"][1] for comparison in grown})
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
     figure, panels = plt.subplots(lines, columns, figsize=(4 * columns, 3.2 * lines + 0.8), squeeze=False)
@@ -84,6 +85,9 @@ def growth(results: dict, grows: str, path: Path) -> Path:
                     panel.plot([count for count, _ in points], [value / 1e6 if in_bytes else value for _, value in points], style,
                                color=COLOURS[number], markersize=4, linewidth=1.2, label=f"{way}, {version}")
         panel.set(xscale="log", yscale="log", title=name, xlabel=grows, ylabel="MB" if in_bytes else "seconds")
+        # The sizes that were measured: a logarithmic axis would label more than there is room for.
+        panel.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=8)
+        panel.set_xticks([], minor=True)
         panel.grid(alpha=0.3)
     panels.flat[0].legend(fontsize=6)
     return save(figure, results, path, 0.9 / (3.2 * lines + 0.8))
