@@ -272,6 +272,8 @@ class FaultProxy:
                 return False
             for piece in [request.raw, *body]:
                 server.sendall(piece)
+            if not isinstance(fault, (Lose, Hang)):
+                self.wait(client, SERVER_PATIENCE_SECONDS, server)
             with server.makefile("rb", PIECE_BYTES) as answers:
                 return self.answer(client, answers, exchange, fault)
 
@@ -314,11 +316,13 @@ class FaultProxy:
         client.sendall(head + (b"" if method == "HEAD" else text))
         return True
 
-    def wait(self, client: socket.socket, seconds: float | None) -> None:
-        """Waits, without end where it is `None`, unless the client leaves or the proxy is closed."""
+    def wait(self, client: socket.socket, seconds: float | None, server: socket.socket | None = None) -> None:
+        """Waits, without end where it is `None`, unless the client leaves, the server answers or the proxy is closed."""
         deadline = time.monotonic() + (1e9 if seconds is None else seconds)
         while (left := deadline - time.monotonic()) > 0:
-            if select.select([client], [], [], min(left, 0.05))[0] and gone(client):
+            if server and select.select([server], [], [], min(left, 0.05))[0]:
+                return
+            if select.select([client], [], [], 0 if server else min(left, 0.05))[0] and gone(client):
                 raise ClientLeft
             if self.closing.is_set():
                 raise ConnectionError("the proxy is closed")

@@ -7,7 +7,7 @@ import socket
 import time
 
 import pytest
-from fault_proxy import CutUpload, Delay, Hang, Lose, Refuse, Reset, Truncate, at, every, first
+from fault_proxy import CutUpload, Delay, FaultProxy, Hang, Lose, Refuse, Reset, Truncate, at, every, first
 from s3_request import objects, request
 
 from s3_stores import behind, proxy, store  # noqa: F401  (fixtures)
@@ -116,3 +116,14 @@ def test_what_hangs_is_seen_to_be_left(proxy, store, after):  # noqa: F811
             client.recv(1)
     wait_until(lambda: proxy.exchanges[0].client_left)
     assert (proxy.exchanges[0].status is not None) == after
+
+
+def test_a_client_that_leaves_while_the_server_works_is_seen_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as silent, FaultProxy(f"http://127.0.0.1:{silent.getsockname()[1]}") as proxy:
+        with socket.create_connection(proxy.endpoint.removeprefix("http://").split(":")) as client:
+            client.sendall(b"PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody")
+            wait_until(lambda: proxy.exchanges)
+            time.sleep(0.2)
+            assert proxy.exchanges[0].ended is None
+        wait_until(lambda: proxy.exchanges[0].ended)
+        assert proxy.exchanges[0].client_left and proxy.exchanges[0].status is None
